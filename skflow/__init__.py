@@ -1,0 +1,17 @@
+"""skflow finds what is rare in a bulk of ordinary events with normalizing flows."""
+
+from .detectors import (
+    AutoencoderDetector,
+    ContrastiveFlowDetector,
+    MahalanobisDetector,
+    RealNVPOutlierDetector,
+)
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AutoencoderDetector",
+    "ContrastiveFlowDetector",
+    "MahalanobisDetector",
+    "RealNVPOutlierDetector",
+]

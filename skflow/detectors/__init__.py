@@ -1,0 +1,17 @@
+"""Outlier detectors: scikit-learn estimators, one a file."""
+
+from ._autoencoder import AutoencoderDetector
+from ._base import BaseDetector
+from ._contrastive import ContrastiveFlowDetector
+from ._mahalanobis import MahalanobisDetector
+from ._realnvp import RealNVPOutlierDetector
+from ._torch import TorchDetector
+
+__all__ = [
+    "AutoencoderDetector",
+    "BaseDetector",
+    "ContrastiveFlowDetector",
+    "MahalanobisDetector",
+    "RealNVPOutlierDetector",
+    "TorchDetector",
+]

@@ -1,0 +1,291 @@
+"""BaseDetector: what every detector promises, in NumPy only."""
+
+import logging
+from abc import ABCMeta, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, OutlierMixin, clone
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from .._sklearn import Interval, StrOptions, fit_context
+from ._labels import bulk_mask
+
+logger = logging.getLogger(__name__)
+
+#: With contamination="auto", this share of held-out bulk rows lies below the threshold.
+AUTO_QUANTILE = 0.05
+#: Fewer bulk rows than this are all needed for training: their own scores set the threshold.
+MIN_ROWS_TO_HOLD_OUT = 20
+
+
+@contextmanager
+def unchanged_on_error(estimator: Any) -> Iterator[None]:
+    """Put every attribute back if the block fails: a failed fit loses nothing."""
+    before = vars(estimator).copy()
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
+
+
+def _scores_are_log_densities(estimator: Any) -> bool:
+    if not estimator._is_log_density:
+        raise AttributeError(
+            f"{type(estimator).__name__} has no score method, because its score_samples is not "
+            "a log-density trained by likelihood alone; pass scoring=, for example "
+            "skflow.metrics.get_scorer('roc_auc'), with labels"
+        )
+    return True
+
+
+class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
+    """Base of all detectors.
+
+    A subclass learns in ``_fit`` and scores in ``_score_samples``, both on finite float64 rows;
+    labels, NaN, thresholds and error messages are dealt with here, once for all.
+    """
+
+    _parameter_constraints: dict[str, list[Any]] = {
+        "contamination": [StrOptions({"auto"}), Interval(Real, 0, 0.5, closed="right")],
+        "nan_policy": [StrOptions({"raise", "omit"})],
+    }
+    #: Whether score_samples is a normalised log-density of X, trained by likelihood.
+    _is_log_density = False
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any = None) -> "BaseDetector":
+        """Learn the bulk.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Training rows, at least two of them bulk.
+        y : array-like of shape (n_samples,), default=None
+            -1 marks known anomalies, +1 the bulk; without any -1 all rows are bulk. Known
+            anomalies are left out of training.
+
+        Returns
+        -------
+        self : object
+            The fitted detector.
+
+        Raises
+        ------
+        ValueError
+            If X holds infinity, or NaN with ``nan_policy="raise"``, or fewer than two bulk
+            rows; if y mixes -1 with labels other than +1.
+        """
+        with unchanged_on_error(self):
+            self._fit_checked(X, y)
+        return self
+
+    def _fit_checked(self, X: Any, y: Any, X_contrast: Any = None) -> None:
+        X = self._checked(X, reset=True)
+        is_bulk = bulk_mask(y, len(X))
+        has_nan = np.isnan(X).any(axis=1)
+        bulk, contrast = X[is_bulk & ~has_nan], X[~is_bulk & ~has_nan]
+        if len(bulk) < 2:
+            raise ValueError(
+                f"{type(self).__name__} needs at least 2 bulk rows; got {len(bulk)} of "
+                f"{len(X)} rows ({(~is_bulk).sum()} labelled -1, {has_nan.sum()} with NaN)"
+            )
+        if X_contrast is not None:
+            try:
+                extra = self._checked(X_contrast, reset=False, input_name="X_contrast")
+            except ValueError as error:
+                raise ValueError(f"X_contrast does not match X: {error}") from error
+            contrast = np.concatenate([contrast, extra[~np.isnan(extra).any(axis=1)]])
+        if has_nan.any():
+            logger.info("left %d of %d rows with NaN out of training", has_nan.sum(), len(X))
+        self.n_omitted_ = int(has_nan.sum())
+        held_out = self._fit(bulk, contrast)
+        if self.contamination != "auto":
+            self.offset_ = float(np.quantile(self._score_samples(bulk), self.contamination))
+        else:
+            if held_out is not None:
+                scores = self._score_samples(held_out)
+            else:
+                scores = self._cross_fitted_scores(bulk, contrast)
+            self.offset_ = float(np.quantile(scores, AUTO_QUANTILE))
+
+    @abstractmethod
+    def _fit(self, X: np.ndarray, X_contrast: np.ndarray) -> np.ndarray | None:
+        """Learn from bulk rows and known anomalies; return the bulk rows held out, if any."""
+
+    @abstractmethod
+    def _score_samples(self, X: np.ndarray) -> np.ndarray:
+        """Score rows: higher means more normal."""
+
+    def _cross_fitted_scores(self, bulk: np.ndarray, contrast: np.ndarray) -> np.ndarray:
+        """Scores of bulk rows by a copy of the detector that did not train on them."""
+        if len(bulk) < MIN_ROWS_TO_HOLD_OUT:
+            return self._score_samples(bulk)
+        order = np.random.RandomState(0).permutation(len(bulk))
+        held_out, rest = np.split(order, [len(bulk) // 5])
+        copy = clone(self)
+        copy.n_features_in_ = self.n_features_in_
+        copy._fit(bulk[rest], contrast)
+        return copy._score_samples(bulk[held_out])
+
+    def _checked(self, X: Any, *, reset: bool, input_name: str = "X") -> np.ndarray:
+        """Return X as a float64 array; refuse infinity and, unless omitted, NaN."""
+        X = validate_data(
+            self,
+            X,
+            dtype=np.float64,
+            ensure_all_finite=False,
+            ensure_min_samples=2 if reset else 1,
+            reset=reset,
+        )
+        # One pass in the ordinary case: a sum is finite unless something is wrong.
+        with np.errstate(over="ignore", invalid="ignore"):
+            suspicious = not np.isfinite(X.sum())
+        if suspicious:
+            self._refuse(np.isinf(X), "infinity", input_name)
+            if self.nan_policy == "raise":
+                self._refuse(np.isnan(X), "NaN", input_name)
+        return X
+
+    def _refuse(self, bad: np.ndarray, what: str, input_name: str) -> None:
+        if not bad.any():
+            return
+        rows, columns = np.nonzero(bad)
+        names = getattr(self, "feature_names_in_", None)
+        places = [
+            f"row {row}, column {column if names is None else repr(str(names[column]))}"
+            for row, column in zip(rows[:5], columns[:5], strict=True)
+        ]
+        more = f" and {len(rows) - 5} more" if len(rows) > 5 else ""
+        hint = "; nan_policy='omit' leaves rows with NaN out" if what == "NaN" else ""
+        raise ValueError(
+            f"Input {input_name} contains {what} at {'; '.join(places)}{more}. "
+            f"{type(self).__name__} needs finite numbers{hint}."
+        )
+
+    def _on_finite_rows(self, X: np.ndarray, compute: Any, width: int | None = None) -> np.ndarray:
+        """Apply `compute` to the rows without NaN and leave NaN in the others."""
+        judged = ~np.isnan(X).any(axis=1)
+        if judged.all():
+            return compute(X)
+        out = np.full(len(X) if width is None else (len(X), width), np.nan)
+        if judged.any():
+            out[judged] = compute(X[judged])
+        return out
+
+    def score_samples(self, X: Any) -> np.ndarray:
+        """Score every row: higher means more normal.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows to score. A row's score does not depend on the other rows.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,), float64
+            NaN for rows with NaN under ``nan_policy="omit"``.
+        """
+        check_is_fitted(self)
+        return self._on_finite_rows(self._checked(X, reset=False), self._score_samples)
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Score every row relative to the threshold: negative means outlier.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows to score.
+
+        Returns
+        -------
+        decision : ndarray of shape (n_samples,), float64
+            ``score_samples(X) - offset_``.
+        """
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Label every row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows to label.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,), int
+            +1 for bulk, -1 for outliers, 0 for rows with NaN (not judged).
+        """
+        decision = self.decision_function(X)
+        return np.where(np.isnan(decision), 0, np.where(decision < 0, -1, 1))
+
+    def fit_predict(self, X: Any, y: Any = None, **fit_params: Any) -> np.ndarray:
+        """Fit on X and label its rows; y reaches `fit`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Training rows.
+        y : array-like of shape (n_samples,), default=None
+            Labels as in `fit`.
+        **fit_params : dict
+            Further arguments of `fit`.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,), int
+            As from `predict`.
+        """
+        return self.fit(X, y, **fit_params).predict(X)
+
+    def anomaly_score(self, X: Any) -> np.ndarray:
+        """Score every row the other way round: higher means more anomalous.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows to score.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,), float64
+            ``-score_samples(X)``, the sign that papers and PyOD use.
+        """
+        return -self.score_samples(X)
+
+    @available_if(_scores_are_log_densities)
+    def score(self, X: Any, y: Any = None) -> float:
+        """Mean log-density of the bulk rows, in nats: needs no labels.
+
+        Comparable only between detectors that see X through the same preprocessing.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Held-out rows.
+        y : array-like of shape (n_samples,), default=None
+            Labels as in `fit`; rows with -1 do not count.
+
+        Returns
+        -------
+        score : float
+            Rows with NaN count as the least likely row of the call.
+        """
+        scores = self.score_samples(X)
+        scores = scores[bulk_mask(y, len(scores))]
+        lost = np.isnan(scores)
+        if len(scores) == 0 or lost.all():
+            raise ValueError("score needs at least one bulk row without NaN; got none")
+        return float(np.where(lost, scores[~lost].min(), scores).mean())
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = self.nan_policy == "omit"
+        return tags

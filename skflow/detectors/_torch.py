@@ -1,0 +1,264 @@
+"""TorchDetector: the base of all detectors that train a torch module."""
+
+import logging
+import math
+from abc import abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .._sklearn import CallbackSupportMixin, Interval, StrOptions, with_callbacks
+from ..training import Batch, batches, resolve_seed, train
+from ._base import MIN_ROWS_TO_HOLD_OUT, BaseDetector
+
+#: Evaluations of the held-out loss in a phase of training.
+N_EVALUATIONS = 20
+#: At most so many rows are held out: more only cost time.
+MAX_HELD_OUT = 10_000
+#: Fewer held-out contrast rows than this say nothing: then none are held out.
+MIN_HELD_OUT_CONTRAST = 5
+#: Rows scored at once: bounds memory and fits the cache.
+CHUNK_ROWS = 4096
+
+
+@contextmanager
+def shown_progress(verbose: int) -> Iterator[None]:
+    """Show skflow's log on stderr for a while, unless the user has set up logging."""
+    logger = logging.getLogger("skflow")
+    if not verbose or logger.hasHandlers():
+        yield
+        return
+    handler, level = logging.StreamHandler(), logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG if verbose > 1 else logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+
+
+class TorchDetector(CallbackSupportMixin, BaseDetector):
+    """Base of detectors with a network inside.
+
+    A leaf names its network's parameters in ``_architecture`` and defines ``_make_module``,
+    ``_make_objective`` and ``_score_rows``. The fitted network is kept as NumPy arrays in
+    ``weights_`` and rebuilt, in float64, when rows are scored.
+    """
+
+    _parameter_constraints: dict[str, list[Any]] = {
+        **BaseDetector._parameter_constraints,
+        "hidden_features": [Interval(Integral, 1, None, closed="left")],
+        "max_iter": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "noise": [Interval(Real, 0, None, closed="left")],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "early_stopping": ["boolean"],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "warm_start": ["boolean"],
+        "device": [str, torch.device],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+    _architecture: tuple[str, ...] = ()
+    _n_phases = 1
+
+    @abstractmethod
+    def _make_module(
+        self, n_features: int, architecture: dict[str, Any], generator: torch.Generator | None
+    ) -> nn.Module:
+        """Build the untrained network."""
+
+    @abstractmethod
+    def _make_objective(self) -> Callable[[nn.Module, Batch], Tensor]:
+        """Build the loss."""
+
+    @abstractmethod
+    def _score_rows(self, module: Any, rows: Tensor) -> Tensor:
+        """Score a chunk of rows: higher means more normal."""
+
+    @with_callbacks
+    def _fit_checked(self, X: Any, y: Any, X_contrast: Any = None) -> None:
+        super()._fit_checked(X, y, X_contrast)
+
+    def _fit(self, X: np.ndarray, X_contrast: np.ndarray) -> np.ndarray | None:
+        device = self._device()
+        generator = torch.Generator().manual_seed(resolve_seed(self.random_state))
+        architecture = {name: getattr(self, name) for name in self._architecture}
+        rows, held_out = self._split(X, X_contrast, generator)
+        warm = self.warm_start and hasattr(self, "weights_")
+        if warm:
+            module = self._rebuilt(torch.float32)
+        else:
+            module = self._make_module(X.shape[1], architecture, generator)
+            module.initialize(rows.bulk)
+            self.architecture_, self.history_, self.n_iter_ = architecture, {}, 0
+        self.history_ = {name: list(values) for name, values in self.history_.items()}
+        context = self._init_callback_context(max_subtasks=self._n_phases * N_EVALUATIONS)
+        context.call_on_fit_task_begin(estimator=self, X=X)
+        with shown_progress(self.verbose):
+            self._train(
+                module.to(device),
+                Batch(*(None if x is None else x.to(device) for x in rows)),
+                Batch(*(None if x is None else x.to(device) for x in held_out)),
+                torch.Generator(device).manual_seed(resolve_seed(generator.initial_seed())),
+                context,
+            )
+        self.weights_ = _arrays(module)
+        context.call_on_fit_task_end(estimator=self, X=X)
+        return None if held_out.bulk is None else held_out.bulk.numpy()
+
+    def _split(
+        self, X: np.ndarray, X_contrast: np.ndarray, generator: torch.Generator
+    ) -> tuple[Batch, Batch]:
+        """Split bulk and contrast rows into training rows and held-out rows."""
+
+        def split(x: np.ndarray, least: int) -> tuple[Tensor | None, Tensor | None]:
+            if len(x) == 0:
+                return None, None
+            order = torch.randperm(len(x), generator=generator)
+            n_out = min(round(self.validation_fraction * len(x)), MAX_HELD_OUT)
+            n_out = n_out if holds_out and n_out >= least else 0
+            shuffled = torch.from_numpy(x[order.numpy()])
+            return shuffled[n_out:], shuffled[:n_out] if n_out else None
+
+        holds_out = self.early_stopping and len(X) >= MIN_ROWS_TO_HOLD_OUT
+        bulk, bulk_out = split(X, 1)
+        contrast, contrast_out = split(X_contrast, MIN_HELD_OUT_CONTRAST)
+        return Batch(bulk, contrast), Batch(bulk_out, contrast_out)
+
+    def _train(
+        self,
+        module: nn.Module,
+        rows: Batch,
+        held_out: Batch,
+        generator: torch.Generator,
+        context: Any,
+    ) -> None:
+        """Train the module: one phase, unless a leaf has more."""
+        noise = Batch(self._noise_scale(module, self.noise))
+        stream = batches(Batch(rows.bulk), self.batch_size, noise, generator)
+        self._run_phase(
+            module,
+            self._make_objective(),
+            stream,
+            None if held_out.bulk is None else held_out,
+            self._resolved_max_iter(len(rows.bulk)),
+            "train",
+            context,
+        )
+
+    @staticmethod
+    def _noise_scale(module: Any, noise: float) -> Tensor | None:
+        return noise * module.standardize.scale if noise else None
+
+    def _resolved_max_iter(self, n_samples: int) -> int:
+        if self.max_iter != "auto":
+            return self.max_iter
+        return min(max(100, int(10 * math.sqrt(n_samples))), 3000)
+
+    def _run_phase(
+        self,
+        module: nn.Module,
+        objective: Callable[[nn.Module, Batch], Tensor],
+        stream: Iterator[Batch],
+        held_out: Batch | None,
+        max_iter: int,
+        name: str,
+        context: Any,
+    ) -> None:
+        """Call the training loop once and append what it did to ``history_``."""
+
+        def validate(module: nn.Module) -> float:
+            return float(objective(module, held_out))
+
+        def on_evaluation(step: int, loss: float, validation_loss: float) -> bool:
+            task = context.subcontext(task_name=f"{name} to step {step}")
+            task.call_on_fit_task_begin(estimator=self)
+            return task.call_on_fit_task_end(
+                estimator=self, reconstruction_attributes=lambda: self._snapshot(module)
+            )
+
+        history = train(
+            module,
+            objective,
+            stream,
+            max_iter=max_iter,
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
+            validate=None if held_out is None else validate,
+            eval_interval=math.ceil(max_iter / N_EVALUATIONS),
+            n_iter_no_change=self.n_iter_no_change,
+            on_evaluation=on_evaluation,
+        )
+        done = self.n_iter_
+        self.n_iter_ = done + history["step"][-1]
+        history["step"] = [done + step for step in history["step"]]
+        history["phase"] = [name] * len(history["step"])
+        for key, values in history.items():
+            self.history_.setdefault(key, []).extend(values)
+
+    def _snapshot(self, module: nn.Module) -> dict[str, Any]:
+        return {
+            "weights_": _arrays(module),
+            "architecture_": self.architecture_,
+            "offset_": math.nan,
+            "n_features_in_": self.n_features_in_,
+        }
+
+    def _device(self) -> torch.device:
+        if self.device == "auto":
+            return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        try:
+            device = torch.device(self.device)
+        except RuntimeError as error:
+            raise ValueError(
+                f"device must be 'auto' or a torch device such as 'cpu' or 'cuda'; "
+                f"got {self.device!r}"
+            ) from error
+        if device.type == "cuda" and not torch.cuda.is_available():
+            raise ValueError(f"device={self.device!r} needs CUDA, and torch finds none here")
+        return device
+
+    def _rebuilt(self, dtype: torch.dtype = torch.float64) -> nn.Module:
+        """Build the fitted network from its arrays."""
+        # On the meta device nothing is drawn or computed before the weights come in.
+        with torch.device("meta"):
+            module = self._make_module(self.n_features_in_, self.architecture_, None)
+        expected = {name: value.dtype for name, value in module.state_dict().items()}
+        state = {name: torch.tensor(value) for name, value in self.weights_.items()}
+        for name, value in state.items():
+            if expected[name] == torch.float32:
+                state[name] = value.to(dtype)
+        module.load_state_dict(state, assign=True)
+        return module.eval()
+
+    @torch.no_grad()
+    def _in_chunks(
+        self, compute: Callable[[Any, Tensor], Tensor], X: np.ndarray
+    ) -> np.ndarray:
+        """Apply ``compute(module, rows)`` to X, chunk by chunk, in float64."""
+        device = self._device()
+        module = self._rebuilt().to(device)
+        parts = [
+            compute(module, torch.tensor(X[i : i + CHUNK_ROWS], device=device)).cpu().numpy()
+            for i in range(0, len(X), CHUNK_ROWS)
+        ]
+        return np.concatenate(parts)
+
+    def _score_samples(self, X: np.ndarray) -> np.ndarray:
+        return self._in_chunks(self._score_rows, X)
+
+
+def _arrays(module: nn.Module) -> dict[str, np.ndarray]:
+    """State of a module as plain arrays."""
+    return {
+        name: value.detach().cpu().numpy().copy() for name, value in module.state_dict().items()
+    }

@@ -1,0 +1,174 @@
+"""The one training loop: optimiser steps on batches, early stopping, recovery, history."""
+
+import copy
+import logging
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+logger = logging.getLogger(__name__)
+
+#: How often a fit may fall back to its best state with a smaller step before it gives up.
+MAX_RECOVERIES = 5
+
+
+class _BestState:
+    """State of the module where the held-out loss was lowest; the last finite one without."""
+
+    def __init__(self, module: nn.Module):
+        self.module = module
+        self.loss = math.inf
+        self.state = copy.deepcopy(module.state_dict())
+
+    def update(self, loss: float) -> bool:
+        """Keep the present state if its loss, NaN for unknown, is the lowest so far."""
+        improved = loss < self.loss
+        if improved or math.isnan(loss):
+            self.state = copy.deepcopy(self.module.state_dict())
+        if improved:
+            self.loss = loss
+        return improved
+
+    def restore(self) -> None:
+        self.module.load_state_dict(self.state)
+
+
+def train(
+    module: nn.Module,
+    objective: Callable[[nn.Module, Any], Tensor],
+    batches: Iterator[Any],
+    *,
+    max_iter: int,
+    learning_rate: float,
+    weight_decay: float = 0.0,
+    clip_norm: float = 1.0,
+    validate: Callable[[nn.Module], float] | None = None,
+    eval_interval: int = 50,
+    n_iter_no_change: int | None = None,
+    on_evaluation: Callable[[int, float, float | None], bool | None] | None = None,
+) -> dict[str, list[float]]:
+    """Minimise an objective over batches with AdamW and a one-cycle step size.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        What is trained, in place. Ends in its best validated state.
+    objective : callable
+        ``objective(module, batch)`` returns the scalar loss.
+    batches : iterator
+        Yields batches, as many as are asked for.
+    max_iter : int
+        Number of optimiser steps.
+    learning_rate : float
+        Largest step size of the one-cycle schedule.
+    weight_decay : float, default=0.0
+        AdamW's decoupled weight decay.
+    clip_norm : float, default=1.0
+        Gradients are scaled down to this norm.
+    validate : callable or None
+        ``validate(module)`` returns the held-out loss (lower is better), every
+        `eval_interval` steps and before the first; its best state is restored at the end.
+    eval_interval : int, default=50
+        Steps between evaluations.
+    n_iter_no_change : int or None
+        Stop after this many evaluations in a row that did not improve.
+    on_evaluation : callable or None
+        Told ``(step, training loss, validation loss)`` at every evaluation; a true answer stops.
+
+    Returns
+    -------
+    history : dict of lists
+        ``step``, ``loss`` (mean training loss since the last entry), ``validation_loss``
+        (NaN without `validate`) and ``learning_rate``.
+
+    Raises
+    ------
+    FloatingPointError
+        If loss or gradient stay non-finite after several restarts from the best state, each
+        with a smaller step.
+    """
+    parameters = list(module.parameters())
+    optimizer = torch.optim.AdamW(
+        parameters, lr=learning_rate, weight_decay=weight_decay, fused=True
+    )
+    # Smith and Topin 2018, arXiv:1708.07120.
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, max_lr=learning_rate, total_steps=max_iter + 1, cycle_momentum=False
+    )
+    history: dict[str, list[float]] = {
+        name: [] for name in ("step", "loss", "validation_loss", "learning_rate")
+    }
+    best = _BestState(module)
+    losses: list[float] = []
+    recoveries, waited = 0, 0
+    if validate is not None:
+        best.update(_validation_loss(module, validate))
+    module.train()
+    for step in range(1, max_iter + 1):
+        optimizer.zero_grad(set_to_none=True)
+        loss = objective(module, next(batches))
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(parameters, clip_norm)
+        if math.isfinite(loss.item()) and math.isfinite(norm.item()):
+            optimizer.step()
+            losses.append(loss.item())
+        else:
+            recoveries += 1
+            if recoveries > MAX_RECOVERIES:
+                raise FloatingPointError(
+                    f"training loss stayed non-finite at step {step} of {max_iter}, after "
+                    f"{MAX_RECOVERIES} restarts from the best state with ever smaller steps; "
+                    "lower learning_rate, or look for extreme values in X"
+                )
+            best.restore()
+            _shrink_step(optimizer)
+            logger.warning("non-finite loss at step %d: back to the best state", step)
+        schedule.step()
+        if step % eval_interval and step < max_iter:
+            continue
+        mean_loss = sum(losses) / len(losses) if losses else math.nan
+        losses = []
+        validation_loss = _validation_loss(module, validate)
+        improved = best.update(validation_loss)
+        waited = 0 if improved else waited + 1
+        rate = optimizer.param_groups[0]["lr"]
+        for values, value in zip(
+            history.values(), (step, mean_loss, validation_loss, rate), strict=True
+        ):
+            values.append(value)
+        logger.info(
+            "step %d of %d: loss %.5g, held-out loss %.5g",
+            step,
+            max_iter,
+            mean_loss,
+            validation_loss,
+        )
+        stop = on_evaluation is not None and on_evaluation(step, mean_loss, validation_loss)
+        if stop or (validate is not None and waited == n_iter_no_change):
+            break
+    best.restore()
+    module.eval()
+    return history
+
+
+def _validation_loss(
+    module: nn.Module, validate: Callable[[nn.Module], float] | None
+) -> float:
+    if validate is None:
+        return math.nan
+    module.eval()
+    with torch.no_grad():
+        loss = validate(module)
+    module.train()
+    return loss
+
+
+def _shrink_step(optimizer: torch.optim.Optimizer, factor: float = 0.25) -> None:
+    """Forget the moments and scale the whole schedule of the step size."""
+    optimizer.state.clear()
+    for group in optimizer.param_groups:
+        for name in ("initial_lr", "max_lr", "min_lr"):
+            group[name] *= factor
