@@ -35,7 +35,7 @@ class ContrastiveFlowDetector(FlowMixin, TorchDetector):
         warm-up, in nats.
     contrast_noise : float, default=0.15
         As `noise`, for the contrast rows: a few labelled rows stand for a whole region.
-    n_blocks : int, default=6
+    n_blocks : int, default=8
         Number of blocks of ActNorm, fixed rotation and affine coupling.
     hidden_features : int, default=64
         Width of the two hidden layers of every coupling network.
@@ -136,6 +136,7 @@ class ContrastiveFlowDetector(FlowMixin, TorchDetector):
     # Asked for by default, so that Pipeline(transform_input=["X_contrast"]) just works.
     __metadata_request__fit = {"X_contrast": True}
     _n_phases = 2
+    _uses_contrast = True
 
     def __init__(
         self,
@@ -143,7 +144,7 @@ class ContrastiveFlowDetector(FlowMixin, TorchDetector):
         contrast_weight: float = 3.0,
         clamp_margin: float = 30.0,
         contrast_noise: float = 0.15,
-        n_blocks: int = 6,
+        n_blocks: int = 8,
         hidden_features: int = 64,
         contamination: float | str = "auto",
         max_iter: int | str = "auto",

@@ -69,6 +69,7 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
     }
     _architecture: tuple[str, ...] = ()
     _n_phases = 1
+    _uses_contrast = False
 
     @abstractmethod
     def _make_module(
@@ -92,9 +93,16 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
         device = self._device()
         generator = torch.Generator().manual_seed(resolve_seed(self.random_state))
         architecture = {name: getattr(self, name) for name in self._architecture}
-        rows, held_out = self._split(X, X_contrast, generator)
-        warm = self.warm_start and hasattr(self, "weights_")
-        if warm:
+        rows, held_out = self._split(
+            X, X_contrast if self._uses_contrast else X_contrast[:0], generator
+        )
+        if self.warm_start and hasattr(self, "weights_"):
+            n_features = len(self.weights_["standardize.mean"])
+            if X.shape[1] != n_features:
+                raise ValueError(
+                    f"warm_start=True goes on from a fit on {n_features} features; X must have as "
+                    f"many, got {X.shape[1]}"
+                )
             module = self._rebuilt(torch.float32)
         else:
             module = self._make_module(X.shape[1], architecture, generator)

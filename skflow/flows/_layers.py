@@ -73,7 +73,10 @@ class ActNorm(nn.Module):
 
 
 class Rotation(nn.Module):
-    """Fixed random rotation, drawn uniformly: every coupling sees other directions."""
+    """Fixed random rotation, drawn uniformly: every coupling sees other directions.
+
+    The matrix is kept in float64: rounded to float32 it would not quite be a rotation.
+    """
 
     matrix: Tensor
 
@@ -81,13 +84,13 @@ class Rotation(nn.Module):
         super().__init__()
         normal = torch.randn(n_features, n_features, generator=generator, dtype=torch.float64)
         q, r = torch.linalg.qr(normal)
-        self.register_buffer("matrix", (q * r.diagonal().sign()).to(torch.get_default_dtype()))
+        self.register_buffer("matrix", q * r.diagonal().sign())
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        return x @ self.matrix.T, x.new_zeros(())
+        return x @ self.matrix.T.to(x.dtype), x.new_zeros(())
 
     def inverse(self, z: Tensor) -> Tensor:
-        return z @ self.matrix
+        return z @ self.matrix.to(z.dtype)
 
 
 class Permutation(nn.Module):

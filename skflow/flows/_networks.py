@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import torch
 from torch import nn
-from torch.nn.utils import skip_init
 
 
 def linear(
@@ -15,7 +14,9 @@ def linear(
     Weights and biases are uniform within ``1 / sqrt(in_features)``, torch's own rule for
     `torch.nn.Linear`, or all zero.
     """
-    layer = skip_init(nn.Linear, in_features, out_features)
+    # Made without values, because torch's own would come from the global generator.
+    layer = nn.Linear(in_features, out_features, device="meta")
+    layer.to_empty(device=torch.get_default_device())
     bound = 0.0 if zero else in_features**-0.5
     with torch.no_grad():
         layer.weight.uniform_(-bound, bound, generator=generator)

@@ -114,6 +114,7 @@ def train(
         norm = nn.utils.clip_grad_norm_(parameters, clip_norm)
         if math.isfinite(loss.item()) and math.isfinite(norm.item()):
             optimizer.step()
+            schedule.step()
             losses.append(loss.item())
         else:
             recoveries += 1
@@ -125,8 +126,9 @@ def train(
                 )
             best.restore()
             _shrink_step(optimizer)
-            logger.warning("non-finite loss at step %d: back to the best state", step)
-        schedule.step()
+            logger.warning(
+                "non-finite loss at step %d: back to the best state, with a smaller step", step
+            )
         if step % eval_interval and step < max_iter:
             continue
         mean_loss = sum(losses) / len(losses) if losses else math.nan
