@@ -75,7 +75,9 @@ class Setting(NamedTuple):
         return f"{kind}-{self.bulk}-bulk-{columns}-extraction"
 
 
-DEMO_SETTINGS = [Setting("gamma", 0, True), Setting("gamma", 0, False)] + [
+DEMO_SETTINGS = [
+    Setting("gamma", 0, True),
+    Setting("gamma", 0, False),
     Setting("hadron", 200, True),
     Setting("hadron", 200, False),
 ]
@@ -186,7 +188,9 @@ def plot(setting: Setting, rows: list[dict[str, Any]], folder: Path) -> None:
     plt.close(figure)
 
     ours = [row for row in rows if row["method"].endswith("Detector")]
-    figure, panels = plt.subplots(1, len(ours), figsize=(3.6 * len(ours), 3.4), layout="constrained")
+    figure, panels = plt.subplots(
+        1, len(ours), figsize=(3.6 * len(ours), 3.4), layout="constrained"
+    )
     for axes, row in zip(np.ravel(panels), ours, strict=True):
         low, high = np.quantile(row["_scores"], [0.001, 0.99])
         bins = np.linspace(low, high, 60)
@@ -194,7 +198,10 @@ def plot(setting: Setting, rows: list[dict[str, Any]], folder: Path) -> None:
             shown = np.clip(row["_scores"][row["_y"] == label], low, high)
             axes.hist(shown, bins, density=True, histtype="stepfilled", alpha=0.45, color=color)
             axes.hist(shown, bins, density=True, histtype="step", color=color, label=name)
-        axes.set(title=f"{row['method']}\nAUROC {row['AUROC']:.3f}", xlabel="anomaly score")
+        axes.set(
+            title=f"{row['method']}\nAUROC {row['AUROC']:.3f}",
+            xlabel="anomaly score (last bin: all beyond)",
+        )
         axes.title.set_fontsize(9)
         axes.set_yticks([])
     np.ravel(panels)[0].legend(frameon=False)
@@ -237,7 +244,8 @@ def main() -> None:
     frame.to_csv(options.output / "results.csv", index=False)
     report = []
     for setting, table in summarize(frame).items():
-        report.append(f"### {setting[0].upper()}{setting[1:]}\n\n" + table.to_markdown(floatfmt=".3f"))
+        title = f"### {setting[0].upper()}{setting[1:]}"
+        report.append(f"{title}\n\n{table.to_markdown(floatfmt='.3f')}")
     note = (
         f"{options.seeds} seed(s); {options.jobs} worker processes with one thread each; "
         f"{time.perf_counter() - start:.0f} s in all. AUROC, average precision (AP) and "
@@ -246,8 +254,11 @@ def main() -> None:
     text = "\n\n".join([*report, note])
     (options.output / "results.md").write_text(text, encoding="utf-8")
     for setting in settings:
-        plot(setting, [r for r in rows if r["setting"] == str(setting) and r["seed"] == 0],
-             options.output)
+        plot(
+            setting,
+            [r for r in rows if r["setting"] == str(setting) and r["seed"] == 0],
+            options.output,
+        )
     print(f"\n{text}\nWritten to {options.output}/")
 
 

@@ -25,7 +25,7 @@ except ImportError:  # before scikit-learn 1.9 there are no callbacks
         def call_on_fit_task_end(self, **kwargs: Any) -> bool:
             return False
 
-    def with_callbacks(method):  # type: ignore[no-redef,no-untyped-def]
+    def with_callbacks(method):  # type: ignore[no-untyped-def]
         return method
 
 

@@ -29,7 +29,6 @@ TORCH = [
 DETECTORS = [*TORCH, MahalanobisDetector(), PyODDetector(KNN(), random_state=0)]
 
 
-
 def name(detector):
     return type(detector).__name__
 

@@ -166,7 +166,9 @@ def test_global_generator_is_untouched():
 
 def test_same_seed_same_flow():
     a, b, c = (realnvp(4, n_blocks=2, generator=generator(seed)) for seed in (0, 0, 1))
-    assert all(p.equal(q) for p, q in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
+    assert all(
+        p.equal(q) for p, q in zip(a.state_dict().values(), b.state_dict().values(), strict=True)
+    )
     assert not a.state_dict()["layers.1.matrix"].equal(c.state_dict()["layers.1.matrix"])
 
 

@@ -49,9 +49,7 @@ def test_minimises_and_tells_history():
 
 def test_step_size_goes_up_and_down():
     module, objective = regression()
-    history = train(
-        module, objective, endless(), max_iter=100, learning_rate=0.1, eval_interval=1
-    )
+    history = train(module, objective, endless(), max_iter=100, learning_rate=0.1, eval_interval=1)
     rates = history["learning_rate"]
     peak = rates.index(max(rates))
     assert max(rates) == pytest.approx(0.1, rel=1e-3)
@@ -75,9 +73,10 @@ def test_best_state_is_restored_and_patience_ends():
     assert module.weight.item() == pytest.approx(0.5, abs=0.15)
     assert min(history["validation_loss"]) == (module.weight.item() - 0.5) ** 2
     assert history["step"][-1] < 2000
-    assert history["validation_loss"].index(min(history["validation_loss"])) == len(
-        history["step"]
-    ) - 5
+    assert (
+        history["validation_loss"].index(min(history["validation_loss"]))
+        == len(history["step"]) - 5
+    )
 
 
 def test_start_is_kept_where_training_only_hurts():
@@ -110,7 +109,9 @@ def test_callback_stops():
 def test_recovers_from_a_non_finite_loss(caplog):
     module, objective = regression()
     stream = itertools.chain(
-        itertools.islice(endless(), 60), itertools.repeat(torch.full((4, 1), math.inf), 2), endless()
+        itertools.islice(endless(), 60),
+        itertools.repeat(torch.full((4, 1), math.inf), 2),
+        endless(),
     )
     with caplog.at_level(logging.WARNING, logger="skflow"):
         history = train(
@@ -138,18 +139,18 @@ def test_few_steps(max_iter):
 
 def test_batches_see_every_row_once_an_epoch():
     rows = Batch(torch.arange(10.0).reshape(-1, 1), torch.arange(3.0).reshape(-1, 1))
-    stream = batches(rows, 5, None, generator())
+    stream = batches(rows, 5, (None, None), generator())
     first, second = next(stream), next(stream)
     assert sorted(torch.cat([first.bulk, second.bulk]).flatten().tolist()) == list(range(10))
     # Fewer contrast rows than a batch: all of them, each time.
     assert sorted(second.contrast.flatten().tolist()) == [0, 1, 2]
-    assert next(batches(Batch(rows.bulk), 50, None, generator())).bulk.shape == (10, 1)
+    assert next(batches(Batch(rows.bulk), 50, (None, None), generator())).bulk.shape == (10, 1)
 
 
 def test_noise_is_new_each_time_and_scaled_by_feature():
     rows = Batch(torch.zeros(2000, 2, dtype=torch.float64))
     scale = torch.tensor([0.0, 3.0], dtype=torch.float64)
-    stream = batches(rows, 2000, Batch(scale), generator())
+    stream = batches(rows, 2000, (scale, None), generator())
     a, b = next(stream).bulk, next(stream).bulk
     assert a[:, 0].abs().max() == 0
     assert a[:, 1].std().item() == pytest.approx(3.0, rel=0.1)

@@ -57,8 +57,6 @@ def make_hillas(
     m3_trans = 0.7 * width * normal[7]
     # A gamma's axis misses the source by little; a hadron's direction is uniform.
     miss = 14.0 * np.abs(rng.standard_normal(n)) * np.exp(-0.3 * brightness)
-    alpha = np.where(
-        is_gamma, np.degrees(np.arctan2(miss, dist)), 90.0 * rng.uniform(size=n)
-    )
+    alpha = np.where(is_gamma, np.degrees(np.arctan2(miss, dist)), 90.0 * rng.uniform(size=n))
     columns = (length, width, size, conc, conc1, asym, m3_long, m3_trans, alpha, dist)
     return np.column_stack(columns), is_gamma

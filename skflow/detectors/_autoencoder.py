@@ -127,7 +127,7 @@ class AutoencoderDetector(TorchDetector):
         **TorchDetector._parameter_constraints,
         "latent_features": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
     }
-    _architecture = ("hidden_features", "latent_features")
+    _architecture: tuple[str, ...] = ("hidden_features", "latent_features")
 
     def __init__(
         self,
@@ -172,9 +172,7 @@ class AutoencoderDetector(TorchDetector):
         latent_features = architecture["latent_features"]
         if latent_features == "auto":
             latent_features = min(max(1, n_features // 2), 32)
-        return _Autoencoder(
-            n_features, architecture["hidden_features"], latent_features, generator
-        )
+        return _Autoencoder(n_features, architecture["hidden_features"], latent_features, generator)
 
     def _make_objective(self) -> Reconstruction:
         return Reconstruction()

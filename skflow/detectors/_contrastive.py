@@ -114,15 +114,15 @@ class ContrastiveFlowDetector(FlowMixin, TorchDetector):
 
     Examples
     --------
-    Rare events that are not improbable: they sit in the middle of the bulk.
+    Rare events that are not improbable: they lie within the bulk.
 
     >>> import numpy as np
     >>> from skflow import ContrastiveFlowDetector
     >>> rng = np.random.RandomState(0)
-    >>> bulk, rare = rng.normal(size=(1000, 2)), 0.2 * rng.normal(size=(50, 2))
+    >>> bulk, rare = rng.normal(size=(1000, 2)), 1 + 0.3 * rng.normal(size=(50, 2))
     >>> X, y = np.vstack([bulk, rare]), np.repeat([1, -1], [1000, 50])
     >>> detector = ContrastiveFlowDetector(random_state=0).fit(X, y)
-    >>> detector.predict([[0.0, 0.0], [1.0, 1.0]])
+    >>> detector.predict([[1.0, 1.0], [-1.0, -1.0]])
     array([-1,  1])
     """
 
@@ -217,7 +217,7 @@ class ContrastiveFlowDetector(FlowMixin, TorchDetector):
         self,
         module: Any,
         rows: Batch,
-        held_out: Batch,
+        held_out: Batch | None,
         generator: torch.Generator,
         context: Any,
     ) -> None:
@@ -225,20 +225,16 @@ class ContrastiveFlowDetector(FlowMixin, TorchDetector):
         objective = self._make_objective()
         n_steps = self._resolved_max_iter(len(rows.bulk))
         n_warmup = (n_steps + 1) // 2
-        noise = Batch(
-            self._noise_scale(module, self.noise), self._noise_scale(module, self.contrast_noise)
+        noise = (
+            self._noise_scale(module, self.noise),
+            self._noise_scale(module, self.contrast_noise),
         )
 
         def run(rows: Batch, held_out: Batch | None, max_iter: int, phase: str) -> None:
             stream = batches(rows, self.batch_size, noise, generator)
             self._run_phase(module, objective, stream, held_out, max_iter, phase, context)
 
-        run(
-            Batch(rows.bulk),
-            None if held_out.bulk is None else held_out,
-            n_warmup,
-            "warm-up",
-        )
+        run(Batch(rows.bulk), held_out, n_warmup, "warm-up")
         with torch.no_grad():
             log_prob = [module.log_prob(chunk) for chunk in rows.bulk.split(CHUNK_ROWS)]
         objective.freeze(-torch.cat(log_prob))
@@ -253,11 +249,8 @@ class ContrastiveFlowDetector(FlowMixin, TorchDetector):
                 )
                 return
             rows = Batch(rows.bulk, permuted_subsets(rows.bulk, generator))
-            if held_out.bulk is not None:
+            if held_out is not None:
                 held_out = Batch(held_out.bulk, permuted_subsets(held_out.bulk, generator))
-        run(
-            rows,
-            None if None in (held_out.bulk, held_out.contrast) else held_out,
-            max(1, n_steps - n_warmup),
-            "contrast",
-        )
+        if held_out is not None and held_out.contrast is None:
+            held_out = None
+        run(rows, held_out, max(1, n_steps - n_warmup), "contrast")

@@ -15,7 +15,7 @@ from ..training import resolve_seed
 class FlowMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     """Scores by log-density, latent coordinates and samples of a RealNVP flow."""
 
-    _architecture = ("n_blocks", "hidden_features")
+    _architecture: tuple[str, ...] = ("n_blocks", "hidden_features")
 
     def _make_module(
         self, n_features: int, architecture: dict[str, Any], generator: torch.Generator | None

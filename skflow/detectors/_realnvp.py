@@ -31,9 +31,9 @@ class RealNVPOutlierDetector(FlowMixin, TorchDetector):
         most 3,000.
     batch_size : int, default=256
         Rows a step.
-    learning_rate : float, default=2e-3
+    learning_rate : float, default=5e-3
         Largest step size of AdamW's one-cycle schedule.
-    weight_decay : float, default=1e-2
+    weight_decay : float, default=0.1
         AdamW's weight decay.
     noise : float, default=0.03
         Standard deviation of the normal noise that training rows get, in standard deviations
@@ -111,8 +111,8 @@ class RealNVPOutlierDetector(FlowMixin, TorchDetector):
         contamination: float | str = "auto",
         max_iter: int | str = "auto",
         batch_size: int = 256,
-        learning_rate: float = 2e-3,
-        weight_decay: float = 1e-2,
+        learning_rate: float = 5e-3,
+        weight_decay: float = 0.1,
         noise: float = 0.03,
         validation_fraction: float = 0.1,
         early_stopping: bool = True,

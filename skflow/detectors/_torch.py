@@ -67,15 +67,20 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
-    _architecture: tuple[str, ...] = ()
+    _architecture: tuple[str, ...]
     _n_phases = 1
     _uses_contrast = False
+
+    weights_: dict[str, np.ndarray]
+    architecture_: dict[str, Any]
+    history_: dict[str, list[Any]]
+    n_iter_: int
 
     @abstractmethod
     def _make_module(
         self, n_features: int, architecture: dict[str, Any], generator: torch.Generator | None
-    ) -> nn.Module:
-        """Build the untrained network."""
+    ) -> Any:
+        """Build the untrained network, with a ``standardize`` layer and ``initialize(x)``."""
 
     @abstractmethod
     def _make_objective(self) -> Callable[[nn.Module, Batch], Tensor]:
@@ -93,9 +98,7 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
         device = self._device()
         generator = torch.Generator().manual_seed(resolve_seed(self.random_state))
         architecture = {name: getattr(self, name) for name in self._architecture}
-        rows, held_out = self._split(
-            X, X_contrast if self._uses_contrast else X_contrast[:0], generator
-        )
+        rows, held_out = self._split(X, X_contrast, generator)
         if self.warm_start and hasattr(self, "weights_"):
             n_features = len(self.weights_["standardize.mean"])
             if X.shape[1] != n_features:
@@ -108,60 +111,57 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
             module = self._make_module(X.shape[1], architecture, generator)
             module.initialize(rows.bulk)
             self.architecture_, self.history_, self.n_iter_ = architecture, {}, 0
+        # A copy, so that a failed fit can put the old history back.
         self.history_ = {name: list(values) for name, values in self.history_.items()}
         context = self._init_callback_context(max_subtasks=self._n_phases * N_EVALUATIONS)
         context.call_on_fit_task_begin(estimator=self, X=X)
         with shown_progress(self.verbose):
             self._train(
                 module.to(device),
-                Batch(*(None if x is None else x.to(device) for x in rows)),
-                Batch(*(None if x is None else x.to(device) for x in held_out)),
-                torch.Generator(device).manual_seed(resolve_seed(generator.initial_seed())),
+                rows.to(device),
+                None if held_out is None else held_out.to(device),
+                torch.Generator(device).manual_seed(generator.initial_seed()),
                 context,
             )
         self.weights_ = _arrays(module)
         context.call_on_fit_task_end(estimator=self, X=X)
-        return None if held_out.bulk is None else held_out.bulk.numpy()
+        return None if held_out is None else held_out.bulk.numpy()
 
     def _split(
         self, X: np.ndarray, X_contrast: np.ndarray, generator: torch.Generator
-    ) -> tuple[Batch, Batch]:
-        """Split bulk and contrast rows into training rows and held-out rows."""
+    ) -> tuple[Batch, Batch | None]:
+        """Split bulk and contrast rows into training rows and, with early stopping, others."""
 
-        def split(x: np.ndarray, least: int) -> tuple[Tensor | None, Tensor | None]:
-            if len(x) == 0:
-                return None, None
+        def split(x: np.ndarray, least: int) -> tuple[Tensor, Tensor | None]:
             order = torch.randperm(len(x), generator=generator)
-            n_out = min(round(self.validation_fraction * len(x)), MAX_HELD_OUT)
-            n_out = n_out if holds_out and n_out >= least else 0
             shuffled = torch.from_numpy(x[order.numpy()])
-            return shuffled[n_out:], shuffled[:n_out] if n_out else None
+            n_out = min(round(self.validation_fraction * len(x)), MAX_HELD_OUT, len(x) - 1)
+            if not holds_out or n_out < least:
+                return shuffled, None
+            return shuffled[n_out:], shuffled[:n_out]
 
         holds_out = self.early_stopping and len(X) >= MIN_ROWS_TO_HOLD_OUT
         bulk, bulk_out = split(X, 1)
-        contrast, contrast_out = split(X_contrast, MIN_HELD_OUT_CONTRAST)
-        return Batch(bulk, contrast), Batch(bulk_out, contrast_out)
+        contrast, contrast_out = None, None
+        if self._uses_contrast and len(X_contrast):
+            contrast, contrast_out = split(X_contrast, MIN_HELD_OUT_CONTRAST)
+        held_out = None if bulk_out is None else Batch(bulk_out, contrast_out)
+        return Batch(bulk, contrast), held_out
 
     def _train(
         self,
         module: nn.Module,
         rows: Batch,
-        held_out: Batch,
+        held_out: Batch | None,
         generator: torch.Generator,
         context: Any,
     ) -> None:
         """Train the module: one phase, unless a leaf has more."""
-        noise = Batch(self._noise_scale(module, self.noise))
-        stream = batches(Batch(rows.bulk), self.batch_size, noise, generator)
-        self._run_phase(
-            module,
-            self._make_objective(),
-            stream,
-            None if held_out.bulk is None else held_out,
-            self._resolved_max_iter(len(rows.bulk)),
-            "train",
-            context,
-        )
+        noise = (self._noise_scale(module, self.noise), None)
+        stream = batches(rows, self.batch_size, noise, generator)
+        n_steps = self._resolved_max_iter(len(rows.bulk))
+        objective = self._make_objective()
+        self._run_phase(module, objective, stream, held_out, n_steps, "train", context)
 
     @staticmethod
     def _noise_scale(module: Any, noise: float) -> Tensor | None:
@@ -175,7 +175,7 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
     def _run_phase(
         self,
         module: nn.Module,
-        objective: Callable[[nn.Module, Batch], Tensor],
+        objective: Callable[[Any, Any], Tensor],
         stream: Iterator[Batch],
         held_out: Batch | None,
         max_iter: int,
@@ -183,9 +183,6 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
         context: Any,
     ) -> None:
         """Call the training loop once and append what it did to ``history_``."""
-
-        def validate(module: nn.Module) -> float:
-            return float(objective(module, held_out))
 
         def on_evaluation(step: int, loss: float, validation_loss: float) -> bool:
             task = context.subcontext(task_name=f"{name} to step {step}")
@@ -201,17 +198,18 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
             max_iter=max_iter,
             learning_rate=self.learning_rate,
             weight_decay=self.weight_decay,
-            validate=None if held_out is None else validate,
+            validate=None if held_out is None else lambda m: float(objective(m, held_out)),
             eval_interval=math.ceil(max_iter / N_EVALUATIONS),
             n_iter_no_change=self.n_iter_no_change,
             on_evaluation=on_evaluation,
         )
-        done = self.n_iter_
-        self.n_iter_ = done + history["step"][-1]
-        history["step"] = [done + step for step in history["step"]]
-        history["phase"] = [name] * len(history["step"])
         for key, values in history.items():
             self.history_.setdefault(key, []).extend(values)
+        n_new = len(history["step"])
+        self.history_.setdefault("phase", []).extend([name] * n_new)
+        # Steps go on counting through phases and warm starts.
+        self.history_["step"][-n_new:] = [self.n_iter_ + int(step) for step in history["step"]]
+        self.n_iter_ = self.history_["step"][-1]
 
     def _snapshot(self, module: nn.Module) -> dict[str, Any]:
         return {
@@ -235,7 +233,7 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
             raise ValueError(f"device={self.device!r} needs CUDA, and torch finds none here")
         return device
 
-    def _rebuilt(self, dtype: torch.dtype = torch.float64) -> nn.Module:
+    def _rebuilt(self, dtype: torch.dtype = torch.float64) -> Any:
         """Build the fitted network from its arrays."""
         # On the meta device nothing is drawn or computed before the weights come in.
         with torch.device("meta"):
@@ -249,9 +247,7 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
         return module.eval()
 
     @torch.no_grad()
-    def _in_chunks(
-        self, compute: Callable[[Any, Tensor], Tensor], X: np.ndarray
-    ) -> np.ndarray:
+    def _in_chunks(self, compute: Callable[[Any, Tensor], Tensor], X: np.ndarray) -> np.ndarray:
         """Apply ``compute(module, rows)`` to X, chunk by chunk, in float64."""
         device = self._device()
         module = self._rebuilt().to(device)

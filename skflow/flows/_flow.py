@@ -50,7 +50,7 @@ class Flow(nn.Module):
         z, _ = self._standardized(x[:max_rows])
         for layer in self.layers:
             if hasattr(layer, "initialize"):
-                layer.initialize(z)
+                layer.initialize(z)  # type: ignore[operator]
             z, _ = layer(z)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -75,7 +75,7 @@ class Flow(nn.Module):
     def inverse(self, z: Tensor) -> Tensor:
         """Rows whose latent coordinates are ``z``."""
         for layer in reversed(self.layers):
-            z = layer.inverse(z)
+            z = layer.inverse(z)  # type: ignore[operator]
         return self.standardize.inverse(z)
 
     def sample(self, n_samples: int, generator: torch.Generator | None = None) -> Tensor:

@@ -1,6 +1,7 @@
 """Small dense networks, initialised from a private generator."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import nn
@@ -40,7 +41,7 @@ def mlp(
     """
     layers: list[nn.Module] = []
     last = len(widths) - 2
-    for i, (n_in, n_out) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+    for i, (n_in, n_out) in enumerate(pairwise(widths)):
         layers.append(linear(n_in, n_out, generator, zero=zero_output and i == last))
         if i < last:
             layers.append(nn.ReLU(inplace=True))

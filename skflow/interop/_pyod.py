@@ -17,12 +17,10 @@ BATCH_DEPENDENT = frozenset({"COPOD", "ECOD"})
 
 
 @contextmanager
-def _seeded_globals(seed: int) -> Iterator[None]:
-    """Seed the global generators that PyOD draws from, and put them back afterwards."""
+def _kept_generators() -> Iterator[None]:
+    """Put NumPy's and torch's global generators back: PyOD seeds them and draws from them."""
     numpy_state = np.random.get_state()
     with torch.random.fork_rng():
-        torch.random.default_generator.manual_seed(seed)
-        np.random.set_state(np.random.RandomState(seed).get_state())
         try:
             yield
         finally:
@@ -105,13 +103,16 @@ class PyODDetector(BaseDetector):
 
     def _fit(self, X: np.ndarray, X_contrast: np.ndarray) -> None:
         seed = resolve_seed(self.random_state)
-        estimator = clone(self.estimator)
-        if self.random_state is not None and "random_state" in estimator.get_params(deep=False):
-            estimator.set_params(random_state=seed)
-        with _seeded_globals(seed):
+        with _kept_generators():
+            estimator = clone(self.estimator)
+            if self.random_state is not None and "random_state" in estimator.get_params(deep=False):
+                estimator.set_params(random_state=seed)
+            torch.random.default_generator.manual_seed(seed)
+            np.random.set_state(np.random.RandomState(seed).get_state())
             estimator.fit(X)
         self.estimator_ = estimator
         self.scores_depend_on_batch_ = type(estimator).__name__ in BATCH_DEPENDENT
 
     def _score_samples(self, X: np.ndarray) -> np.ndarray:
-        return -np.asarray(self.estimator_.decision_function(X), dtype=np.float64)
+        with _kept_generators():
+            return -np.asarray(self.estimator_.decision_function(X), dtype=np.float64)

@@ -179,7 +179,7 @@ def precision_at_n_score(y_true: Any, anomaly_score: Any, *, n: int | None = Non
         raise ValueError(f"n must be between 1 and the {len(score)} rows; got {n}")
     cut = np.sort(score)[-n]
     above, tied = score > cut, (score == cut) & (score >= 0)
-    found = float(is_anomaly[above].sum())
+    found = is_anomaly[above].sum()
     if tied.any():
-        found += (n - above.sum()) * is_anomaly[tied].mean()
-    return found / n
+        found = found + (n - above.sum()) * is_anomaly[tied].mean()
+    return float(found / n)

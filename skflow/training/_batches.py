@@ -13,6 +13,11 @@ class Batch(NamedTuple):
     bulk: Tensor
     contrast: Tensor | None = None
 
+    def to(self, device: torch.device) -> "Batch":
+        """Move the rows to a device."""
+        contrast = None if self.contrast is None else self.contrast.to(device)
+        return Batch(self.bulk.to(device), contrast)
+
 
 def _slices(x: Tensor, size: int, generator: torch.Generator) -> Iterator[Tensor]:
     """Endless random slices of ``size`` rows; every row once before any row again."""
@@ -23,7 +28,10 @@ def _slices(x: Tensor, size: int, generator: torch.Generator) -> Iterator[Tensor
 
 
 def batches(
-    rows: Batch, batch_size: int, noise: Batch | None, generator: torch.Generator
+    rows: Batch,
+    batch_size: int,
+    noise: tuple[Tensor | None, Tensor | None],
+    generator: torch.Generator,
 ) -> Iterator[Batch]:
     """Endless batches of bulk rows and, where there are any, of contrast rows beside them.
 
@@ -33,9 +41,9 @@ def batches(
         All rows: bulk (n, d) and contrast (m, d) or None.
     batch_size : int
         Rows of each kind in a batch; all of them where there are fewer.
-    noise : Batch or None
-        For each kind, the standard deviation (d,) of the normal noise added to every feature,
-        drawn anew each time, or None.
+    noise : tuple of (Tensor or None)
+        For bulk and contrast rows, the standard deviation (d,) of the normal noise added to
+        every feature, drawn anew each time; None for no noise.
     generator : torch.Generator
         Source of order and noise, on the device of the rows.
     """
@@ -49,8 +57,7 @@ def batches(
                 part = torch.addcmul(part, normal, scale)
             yield part
 
-    bulk_noise, contrast_noise = (None, None) if noise is None else noise
-    bulk = stream(rows.bulk, bulk_noise)
+    bulk = stream(rows.bulk, noise[0])
     if rows.contrast is None:
         return map(Batch, bulk)
-    return map(Batch, bulk, stream(rows.contrast, contrast_noise))
+    return map(Batch, bulk, stream(rows.contrast, noise[1]))

@@ -48,7 +48,7 @@ def train(
     validate: Callable[[nn.Module], float] | None = None,
     eval_interval: int = 50,
     n_iter_no_change: int | None = None,
-    on_evaluation: Callable[[int, float, float | None], bool | None] | None = None,
+    on_evaluation: Callable[[int, float, float], bool | None] | None = None,
 ) -> dict[str, list[float]]:
     """Minimise an objective over batches with AdamW and a one-cycle step size.
 
@@ -156,9 +156,7 @@ def train(
     return history
 
 
-def _validation_loss(
-    module: nn.Module, validate: Callable[[nn.Module], float] | None
-) -> float:
+def _validation_loss(module: nn.Module, validate: Callable[[nn.Module], float] | None) -> float:
     if validate is None:
         return math.nan
     module.eval()

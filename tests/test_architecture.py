@@ -1,0 +1,62 @@
+"""The import arrows of the package: nothing imports upward."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import skflow
+
+ROOT = Path(skflow.__file__).parent
+#: Each folder and what it may import; a folder that appears must be added here.
+ARROWS = {
+    "flows": set(),
+    "objectives": set(),
+    "training": set(),
+    "detectors": {"flows", "objectives", "training", "_sklearn"},
+    "datasets": set(),
+    "metrics": set(),
+    "interop": {"detectors", "training", "datasets", "_sklearn"},
+    "benchmark": {"detectors", "datasets", "interop", "metrics"},
+}
+FOLDERS = sorted(path.parent.name for path in ROOT.glob("*/__init__.py"))
+
+
+def imported(path: Path) -> set[str]:
+    """Top-level parts of skflow that a file imports."""
+    parts = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            package = ["skflow", *path.parent.relative_to(ROOT).parts]
+            base = package[: len(package) - node.level + 1] if node.level else []
+            names = [".".join([*base, *(node.module or "").split(".")])]
+        else:
+            continue
+        for name in names:
+            first, *rest = name.strip(".").split(".")
+            if first == "skflow":
+                parts.add(rest[0] if rest else "skflow")
+    return parts
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_arrows(folder):
+    for path in ROOT.joinpath(folder).rglob("*.py"):
+        assert imported(path) <= ARROWS[folder] | {folder}, path
+
+
+def test_private_scikit_learn_names_have_one_home():
+    for path in ROOT.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("sklearn"):
+                names = [node.module, *(alias.name for alias in node.names)]
+                private = any(part.startswith("_") for name in names for part in name.split("."))
+                assert not private or path.name == "_sklearn.py", (path, names)
+
+
+def test_walk_finds_imports():
+    """The walk above is not blind."""
+    assert imported(ROOT / "detectors" / "_torch.py") >= {"training", "_sklearn"}
+    assert imported(ROOT / "interop" / "_pyod.py") == {"detectors", "training", "_sklearn"}

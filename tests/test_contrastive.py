@@ -1,0 +1,152 @@
+"""ContrastiveFlowDetector: the known optimum, its three sources of contrast, metadata routing."""
+
+import numpy as np
+import pytest
+import torch
+from known_optimum import contrastive_optimum, total_variation
+from scipy.stats import multivariate_normal
+from sklearn import config_context
+from sklearn.model_selection import GridSearchCV, PredefinedSplit
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from skflow import ContrastiveFlowDetector, RealNVPOutlierDetector
+from skflow.detectors._negatives import permuted_subsets
+from skflow.metrics import get_scorer, roc_auc_score
+
+
+@pytest.fixture
+def quick():
+    return ContrastiveFlowDetector(max_iter=120, n_blocks=4, random_state=0)
+
+
+def test_learns_the_known_optimum_in_two_dimensions():
+    """p = N(0, I), q = N((1.5, 0), 0.7^2 I), c = 0.5: the density is the design's formula."""
+    p, q = multivariate_normal([0, 0]), multivariate_normal([1.5, 0], 0.49 * np.eye(2))
+    rng = np.random.RandomState(0)
+    detector = ContrastiveFlowDetector(
+        contrast_weight=0.5,
+        clamp_margin=4.0,
+        noise=0.0,
+        contrast_noise=0.0,
+        max_iter=1200,
+        batch_size=512,
+        early_stopping=False,
+        n_blocks=6,
+        random_state=0,
+    )
+    detector.fit(rng.normal(size=(20_000, 2)), X_contrast=q.rvs(20_000, random_state=rng))
+    axis, width = np.linspace(-6, 6, 241, retstep=True)
+    grid = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
+    density = np.exp(detector.score_samples(grid))
+    expected = contrastive_optimum(p.pdf(grid), q.pdf(grid), 0.5, detector.clamp_, width**2)
+    # The clamp is the median of the bulk's -log p after the warm-up plus the margin.
+    assert detector.clamp_ == pytest.approx(np.log(2 * np.pi) + np.log(2) + 4.0, abs=0.1)
+    assert density.sum() * width**2 == pytest.approx(1.0, abs=0.02)
+    assert total_variation(density, expected, width**2) < 0.07
+    assert total_variation(p.pdf(grid), expected, width**2) > 0.15
+
+
+def test_finds_rare_events_that_are_not_improbable(quick):
+    rng = np.random.RandomState(0)
+    bulk, rare = rng.normal(size=(1500, 3)), 0.8 + 0.2 * rng.normal(size=(900, 3))
+    X, y = np.vstack([bulk[:1000], rare[:100]]), np.repeat([1, -1], [1000, 100])
+    X_test, y_test = np.vstack([bulk[1000:], rare[100:]]), np.repeat([1, -1], [500, 800])
+    plain = RealNVPOutlierDetector(random_state=0).fit(X, y)
+    assert roc_auc_score(y_test, plain.anomaly_score(X_test)) < 0.45
+    quick.fit(X, y)
+    assert roc_auc_score(y_test, quick.anomaly_score(X_test)) > 0.9
+    assert quick.history_["phase"][0] == "warm-up"
+    assert quick.history_["phase"][-1] == "contrast"
+
+
+def test_labels_and_auxiliary_rows_are_both_contrasted(quick, bulk):
+    high, low = bulk + [3e3, 0, 0], bulk - [3e3, 0, 0]
+    X, y = np.vstack([bulk, high[:100]]), np.repeat([1, -1], [400, 100])
+    both = quick.fit(X, y, X_contrast=low[:100]).score_samples(np.vstack([high, low, bulk]))
+    high_score, low_score, bulk_score = np.split(both, 3)
+    for score in (high_score, low_score):
+        assert np.median(score) < np.median(bulk_score) - 5
+
+
+def test_labelled_rows_are_the_same_as_auxiliary_rows(quick, labelled):
+    X, y = labelled
+    by_label = quick.fit(X, y).score_samples(X)
+    by_sample = quick.fit(X[y == 1], X_contrast=X[y == -1]).score_samples(X)
+    np.testing.assert_array_equal(by_label, by_sample)
+
+
+def test_without_contrast_rows_broken_dependence_is_flagged(quick):
+    rng = np.random.RandomState(0)
+    t = rng.normal(size=1500)
+    X = np.column_stack([t, t + 0.3 * rng.normal(size=1500)])
+    broken = np.column_stack([X[:500, 0], rng.permutation(X[:500, 1])])
+    quick.fit(X[:1000])
+    scores = -np.concatenate([quick.score_samples(X[1000:]), quick.score_samples(broken)])
+    assert roc_auc_score(np.repeat([1, -1], 500), scores) > 0.8
+
+
+def test_permuted_subsets_break_rows_but_keep_margins():
+    generator = torch.Generator().manual_seed(0)
+    bulk = torch.arange(3000.0).reshape(1000, 3)
+    negatives = permuted_subsets(bulk, generator)
+    kept = (negatives == bulk).sum(dim=1)
+    assert (kept >= 1).all()
+    assert (kept == 3).float().mean() < 0.02  # a donor may happen to be the row itself
+    for k in range(3):
+        assert set(negatives[:, k].tolist()) <= set(bulk[:, k].tolist())
+
+
+@pytest.mark.parametrize(
+    ("contrast", "message"),
+    [
+        (np.zeros((5, 2)), "X_contrast does not match X: .*expecting 3 features"),
+        (np.zeros((0, 3)), r"X_contrast does not match X: .*0 sample"),
+        (np.full((5, 3), np.nan), "Input X_contrast contains NaN at row 0, column 0"),
+    ],
+)
+def test_bad_contrast_is_refused(quick, bulk, contrast, message):
+    with pytest.raises(ValueError, match=message):
+        quick.fit(bulk, X_contrast=contrast)
+
+
+def test_one_contrast_row_is_enough(quick, bulk):
+    quick.fit(bulk, X_contrast=bulk[:1])
+    assert np.isfinite(quick.score_samples(bulk)).all()
+
+
+def test_has_no_score_method(quick):
+    with pytest.raises(AttributeError) as info:
+        quick.score  # noqa: B018
+    assert "pass scoring=" in str(info.value.__cause__)
+
+
+def test_auxiliary_rows_pass_through_a_pipeline(quick, bulk):
+    """The contrast is scaled by the scaler that the bulk was fitted on."""
+    contrast = bulk + [3e3, 0, 0]
+    with config_context(enable_metadata_routing=True):
+        pipeline = Pipeline(
+            [("scale", StandardScaler()), ("flow", quick)], transform_input=["X_contrast"]
+        )
+        pipeline.fit(bulk, X_contrast=contrast)
+    scaler = StandardScaler().fit(bulk)
+    expected = quick.score_samples(scaler.transform(bulk))
+    by_hand = quick.fit(scaler.transform(bulk), X_contrast=scaler.transform(contrast))
+    np.testing.assert_allclose(by_hand.score_samples(scaler.transform(bulk)), expected)
+
+
+def test_auxiliary_rows_in_a_search(quick, labelled):
+    """Rows with y = -1 and fold -1 train in every split and test in none."""
+    X, y = labelled
+    auxiliary = X[y == -1] + [1e3, 0, 0]
+    X_all = np.vstack([X, auxiliary])
+    y_all = np.concatenate([y, np.full(len(auxiliary), -1)])
+    folds = np.concatenate([np.arange(len(X)) % 2, np.full(len(auxiliary), -1)])
+    search = GridSearchCV(
+        make_pipeline(StandardScaler(), quick.set_params(max_iter=60)),
+        {"contrastiveflowdetector__contrast_weight": [0.1, 3.0]},
+        scoring=get_scorer("roc_auc"),
+        cv=PredefinedSplit(folds),
+        error_score="raise",
+    ).fit(X_all, y_all)
+    assert search.best_score_ > 0.9

@@ -1,0 +1,80 @@
+"""PyODDetector keeps the contract with PyOD's own detectors inside."""
+
+import numpy as np
+import pytest
+import torch
+from pyod.models.abod import ABOD
+from pyod.models.auto_encoder import AutoEncoder
+from pyod.models.copod import COPOD
+from pyod.models.deep_svdd import DeepSVDD
+from pyod.models.ecod import ECOD
+from pyod.models.iforest import IForest
+from pyod.models.kde import KDE
+from pyod.models.knn import KNN
+from pyod.models.lof import LOF
+from pyod.models.mcd import MCD
+from pyod.models.pca import PCA
+from sklearn.base import clone
+
+from skflow.interop import PyODDetector
+from skflow.metrics import roc_auc_score
+
+DETECTORS = [
+    PCA(),
+    KDE(),
+    KNN(),
+    LOF(),
+    ABOD(),
+    MCD(),
+    IForest(),
+    ECOD(),
+    COPOD(),
+    AutoEncoder(epoch_num=2, verbose=0),
+    DeepSVDD(n_features=3, epochs=2, verbose=0),
+]
+
+
+@pytest.mark.parametrize("estimator", DETECTORS, ids=lambda e: type(e).__name__)
+def test_signs_labels_seeds_and_globals(estimator, labelled):
+    X, y = labelled
+    X = (X - X.mean(axis=0)) / X.std(axis=0)
+    states = torch.random.get_rng_state(), np.random.get_state()[1].copy()
+    detector = PyODDetector(estimator, contamination=0.1, random_state=0).fit(X, y)
+    scores = detector.score_samples(X)
+    assert torch.random.get_rng_state().equal(states[0])
+    np.testing.assert_array_equal(np.random.get_state()[1], states[1])
+    np.testing.assert_allclose(scores, -detector.estimator_.decision_function(X))
+    assert roc_auc_score(y, -scores) > 0.6
+    assert set(detector.predict(X)) == {-1, 1}
+    # Only bulk rows train, the given instance stays unfitted, the same seed repeats.
+    assert len(detector.estimator_.decision_scores_) == (y == 1).sum()
+    assert getattr(estimator, "decision_scores_", None) is None
+    again = clone(detector).fit(X, y).score_samples(X)
+    np.testing.assert_array_equal(again, scores)
+
+
+@pytest.mark.parametrize("estimator", [ECOD(), COPOD(), KNN()], ids=lambda e: type(e).__name__)
+def test_says_whether_scores_depend_on_the_batch(estimator, bulk):
+    detector = PyODDetector(estimator).fit(bulk)
+    depend = not np.allclose(detector.score_samples(bulk)[:50], detector.score_samples(bulk[:50]))
+    assert detector.scores_depend_on_batch_ == depend
+
+
+def test_seed_reaches_the_detector(bulk):
+    detector = PyODDetector(IForest(), random_state=3).fit(bulk)
+    assert detector.estimator_.random_state == 3
+    other = PyODDetector(IForest(), random_state=4).fit(bulk)
+    assert not np.allclose(detector.score_samples(bulk), other.score_samples(bulk))
+    kept = PyODDetector(IForest(random_state=7)).fit(bulk)
+    assert kept.estimator_.random_state == 7
+
+
+def test_parameters_of_the_detector_are_reachable():
+    detector = PyODDetector(KNN()).set_params(estimator__n_neighbors=9)
+    assert detector.estimator.n_neighbors == 9
+    assert detector.get_params()["estimator__n_neighbors"] == 9
+
+
+def test_what_is_no_detector_is_refused(bulk):
+    with pytest.raises(ValueError, match="'estimator' parameter of PyODDetector must be"):
+        PyODDetector("KNN").fit(bulk)

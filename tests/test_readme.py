@@ -1,0 +1,15 @@
+"""The README's example runs as it stands."""
+
+import re
+from pathlib import Path
+
+README = Path(__file__).parent.parent / "README.md"
+
+
+def test_python_example_runs():
+    blocks = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    assert len(blocks) >= 1
+    for block in blocks:
+        scope: dict = {}
+        exec(compile(block, str(README), "exec"), scope)
+    assert scope["search"].best_score_ > 0.8
