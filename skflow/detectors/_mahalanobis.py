@@ -58,7 +58,7 @@ class MahalanobisDetector(BaseDetector):
         Training rows left out because of NaN.
     n_features_in_ : int
         Number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Their names, where X had string column names.
 
     See Also
@@ -122,13 +122,16 @@ class MahalanobisDetector(BaseDetector):
 
         deviation = np.sqrt(np.diag(covariance))
         constant = deviation <= 10 * np.finfo(float).eps * np.abs(estimator.location_)
-        deviation = np.where(constant | (deviation == 0), 1 / unit, deviation)
-        eigenvalues, vectors = np.linalg.eigh(covariance / np.outer(deviation, deviation))
+        constant |= deviation * unit < np.finfo(float).tiny
+        if self.covariance == "spherical":
+            constant[:] = constant.all()
+        divisor = np.where(constant, 1.0, deviation)
+        eigenvalues, vectors = np.linalg.eigh(covariance / divisor[:, None] / divisor)
         eigenvalues = np.maximum(eigenvalues, MIN_EIGENVALUE)
-        with np.errstate(over="ignore"):
-            self.covariance_ = covariance * np.outer(unit, unit)
         self.location_ = estimator.location_ * unit
-        self.scale_ = deviation * unit
+        self.scale_ = np.where(constant, 1.0, deviation * unit)
+        with np.errstate(over="ignore"):
+            self.covariance_ = covariance * unit[:, None] * unit
         self.whitening_ = vectors / np.sqrt(eigenvalues)
         self.log_det_ = float(2 * np.log(self.scale_).sum() + np.log(eigenvalues).sum())
 

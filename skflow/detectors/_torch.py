@@ -120,7 +120,9 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
                 module.to(device),
                 rows.to(device),
                 None if held_out is None else held_out.to(device),
-                torch.Generator(device).manual_seed(generator.initial_seed()),
+                torch.Generator(device).manual_seed(
+                    int(torch.randint(2**62, (), generator=generator))
+                ),
                 context,
             )
         self.weights_ = _arrays(module)

@@ -63,7 +63,7 @@ class PyODDetector(BaseDetector):
         Training rows left out because of NaN.
     n_features_in_ : int
         Number of features.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Their names, where X had string column names.
 
     References
