@@ -4,9 +4,9 @@
 
 Two settings, each with and without the extraction variables fAlpha and fDist: one class (gammas
 are the bulk, hadrons the anomalies) and rare events (200 labelled rows of the other class beside
-the bulk). Splits are those of `skflow.benchmark`; every method runs on the same rows with its
-defaults, in worker processes of one thread each. Writes results.csv (one row a fit), results.md
-and, for the first seed, ROC curves and score histograms as PNG.
+the bulk). Splits are those of `skflow.benchmark`; all methods of a split run one after the other
+in one process of one thread, on the same rows, with their defaults. Writes results.csv (one row
+a fit), results.md and, for the first seed, ROC curves and score histograms as PNG.
 """
 
 import argparse
@@ -114,8 +114,8 @@ def make_methods(setting: Setting, seed: int) -> dict[str, Any]:
     return methods
 
 
-def run(setting: Setting, seed: int, name: str) -> dict[str, Any]:
-    """Fit and score one method on one split; an error is a result, too."""
+def run(setting: Setting, seed: int) -> list[dict[str, Any]]:
+    """Fit and score all methods on one split, one after the other; an error is a result, too."""
     magic = fetch_magic(
         bulk=setting.bulk,
         extraction_features=setting.extraction_features,
@@ -126,20 +126,30 @@ def run(setting: Setting, seed: int, name: str) -> dict[str, Any]:
         train, test = rare_event_split(X, y, n_rare=setting.n_rare, random_state=seed)
     else:
         train, test = one_class_split(X, y, random_state=seed)
-    row: dict[str, Any] = {"setting": str(setting), "seed": seed, "method": name}
+    rows = []
+    for name, method in make_methods(setting, seed).items():
+        row = {"setting": str(setting), "seed": seed, "method": name}
+        rows.append(row | measure(method, X[train], y[train], X[test], y[test]))
+    return rows
+
+
+def measure(
+    method: Any, X_train: np.ndarray, y_train: np.ndarray, X_test: np.ndarray, y_test: np.ndarray
+) -> dict[str, Any]:
+    """Seconds, figures of merit and scores of one method, or its error."""
+    row: dict[str, Any] = {}
     try:
-        method = make_methods(setting, seed)[name]
         start = time.perf_counter()
-        method.fit(X[train], y[train])
+        method.fit(X_train, y_train)
         row["fit s"] = time.perf_counter() - start
         start = time.perf_counter()
         if hasattr(method, "predict_proba"):
-            score = method.predict_proba(X[test])[:, list(method.classes_).index(-1)]
+            score = method.predict_proba(X_test)[:, list(method.classes_).index(-1)]
         else:
-            score = -method.score_samples(X[test])
+            score = -method.score_samples(X_test)
         row["score s"] = time.perf_counter() - start
-        row |= {metric: compute(y[test], score) for metric, compute in METRICS.items()}
-        row["_scores"], row["_y"] = score, y[test]
+        row |= {metric: compute(y_test, score) for metric, compute in METRICS.items()}
+        row["_scores"], row["_y"] = score, y_test
     except Exception:
         row["error"] = traceback.format_exc(limit=1).strip().splitlines()[-1]
     return row
@@ -224,20 +234,18 @@ def main() -> None:
     # Download, or find out that it fails, once and not in every worker.
     print(f"MAGIC table from: {fetch_magic(if_unavailable='simulate').source}", flush=True)
 
-    jobs = [
-        (setting, seed, name)
-        for setting in settings
-        for seed in range(options.seeds)
-        for name in make_methods(setting, seed)
-    ]
+    jobs = [(setting, seed) for setting in settings for seed in range(options.seeds)]
     start = time.perf_counter()
     rows: list[dict[str, Any]] = []
     with parallel_config("loky", n_jobs=options.jobs, inner_max_num_threads=1):
-        for row in Parallel(return_as="generator")(delayed(run)(*job) for job in jobs):
-            rows.append(row)
-            result = row.get("error") or f"AUROC {row['AUROC']:.3f}"
+        done = Parallel(return_as="generator")(delayed(run)(*job) for job in jobs)
+        for n_done, job_rows in enumerate(done, start=1):
+            rows += job_rows
+            best = max(job_rows, key=lambda row: row.get("AUROC", 0.0))
             print(
-                f"[{len(rows)}/{len(jobs)}] {row['setting']}: {row['method']}: {result}", flush=True
+                f"[{n_done}/{len(jobs)}] {best['setting']}, seed {best['seed']}: "
+                f"best of {len(job_rows)} is {best['method']}, AUROC {best['AUROC']:.3f}",
+                flush=True,
             )
 
     frame = pd.DataFrame(rows).drop(columns=["_scores", "_y"], errors="ignore")

@@ -50,6 +50,21 @@ def test_a_callback_may_stop(bulk):
     assert detector.n_iter_ == 15
 
 
+def test_a_stop_in_the_warm_up_ends_the_fit(bulk):
+    detector = ContrastiveFlowDetector(max_iter=80, n_blocks=2, random_state=0)
+    detector.set_callbacks(Recorder(stop_after=3)).fit(bulk)
+    assert set(detector.history_["phase"]) == {"warm-up"}
+    assert detector.n_iter_ == 6
+
+
+def test_the_copy_that_sets_the_threshold_is_not_told(bulk):
+    recorder = Recorder()
+    detector = RealNVPOutlierDetector(max_iter=20, early_stopping=False, random_state=0)
+    detector.set_callbacks(recorder).fit(bulk)
+    assert len(recorder.tasks) == 21
+    assert recorder.torn_down == 1
+
+
 def test_failed_fit_tears_down_and_leaves_no_trace(bulk):
     recorder = Recorder()
     detector = RealNVPOutlierDetector(max_iter=10, learning_rate=1e30).set_callbacks(recorder)

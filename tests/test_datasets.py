@@ -46,15 +46,16 @@ def test_magic_from_openml(monkeypatch, tmp_path):
         fetch_magic()
 
 
-def test_magic_offline(monkeypatch, tmp_path):
+@pytest.mark.parametrize("error", [OSError, ValueError])
+def test_magic_offline(monkeypatch, tmp_path, error):
     def fetch(*args, **options):
-        raise OSError("no route to host")
+        raise error("no route to host")
 
     monkeypatch.delenv("SKFLOW_DATA", raising=False)
     monkeypatch.setattr(_magic, "fetch_openml", fetch)
     with pytest.raises(OSError, match="SKFLOW_DATA names, or OpenML be reachable; got neither"):
         fetch_magic(data_home=tmp_path)
-    with pytest.warns(UserWarning, match="NOT AVAILABLE .no route to host.: using a SIMULATED"):
+    with pytest.warns(UserWarning, match="NOT AVAILABLE .*no route to host.*: using a SIMULATED"):
         magic = fetch_magic(data_home=tmp_path, if_unavailable="simulate")
     assert magic.data.shape == (19_020, 10)
     assert "simulated" in magic.source

@@ -18,7 +18,7 @@ ESTIMATORS = [
     MahalanobisDetector(),
     *(
         MahalanobisDetector(covariance=covariance)
-        for covariance in ("diagonal", "spherical", "ledoit_wolf")
+        for covariance in ("diagonal", "spherical", "ledoit_wolf", "mcd")
     ),
     RealNVPOutlierDetector(),
     RealNVPOutlierDetector(nan_policy="omit", max_iter=20),

@@ -15,15 +15,16 @@ from skflow import (
 )
 
 DETECTORS = [
-    AutoencoderDetector(max_iter=3, random_state=0),
-    ContrastiveFlowDetector(max_iter=4, n_blocks=2, random_state=0),
-    MahalanobisDetector(),
-    RealNVPOutlierDetector(max_iter=3, n_blocks=2, random_state=0),
+    AutoencoderDetector(max_iter=12, random_state=0),
+    ContrastiveFlowDetector(max_iter=16, random_state=0),
+    *(MahalanobisDetector(covariance=c) for c in ("full", "spherical", "ledoit_wolf")),
+    RealNVPOutlierDetector(max_iter=12, random_state=0),
 ]
 
 tables = hnp.arrays(
     np.float64,
     st.tuples(st.integers(2, 30), st.integers(1, 4)),
+    fill=st.just(1.0),
     elements=st.floats(allow_nan=False, allow_infinity=False),
 )
 
@@ -35,6 +36,7 @@ def check(detector, X):
     assert np.isfinite(detector.offset_)
     assert set(detector.predict(X)) <= {-1, 1}
     np.testing.assert_allclose(detector.score_samples(X[:1]), scores[:1], rtol=1e-9)
+    assert np.isfinite(getattr(detector, "history_", {"loss": [0]})["loss"]).all()
 
 
 @pytest.mark.filterwarnings("ignore:ContrastiveFlowDetector got one feature:UserWarning")

@@ -97,6 +97,10 @@ def test_bad_options(ranking):
         tpr_at_fpr_score(*ranking, max_fpr=1)
     with pytest.raises(ValueError, match="n must be between 1 and the 500 rows; got 501"):
         precision_at_n_score(*ranking, n=501)
+    with pytest.raises(ValueError, match=r"roc_auc has no option \['max_fpr'\]"):
+        get_scorer("roc_auc", max_fpr=0.1)
+    y = np.repeat([1, -1], [100, 1])
+    assert tpr_at_fpr_score(y, np.r_[np.ones(29), np.zeros(71), 0.5], max_fpr=0.29) == 1.0
     with pytest.raises(ValueError, match=r"name must be one of .*'roc_auc'.*; got 'auc'"):
         get_scorer("auc")
 

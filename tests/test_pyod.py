@@ -1,5 +1,8 @@
 """PyODDetector keeps the contract with PyOD's own detectors inside."""
 
+import random
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -14,6 +17,9 @@ from pyod.models.knn import KNN
 from pyod.models.lof import LOF
 from pyod.models.mcd import MCD
 from pyod.models.pca import PCA
+from pyod.models.rod import ROD
+from pyod.models.sos import SOS
+from pyod.models.vae import VAE
 from sklearn.base import clone
 
 from skflow.interop import PyODDetector
@@ -34,6 +40,7 @@ DETECTORS = [
 ]
 
 
+@pytest.mark.filterwarnings("ignore:the score that:UserWarning")
 @pytest.mark.parametrize("estimator", DETECTORS, ids=lambda e: type(e).__name__)
 def test_signs_labels_seeds_and_globals(estimator, labelled):
     X, y = labelled
@@ -53,11 +60,30 @@ def test_signs_labels_seeds_and_globals(estimator, labelled):
     np.testing.assert_array_equal(again, scores)
 
 
-@pytest.mark.parametrize("estimator", [ECOD(), COPOD(), KNN()], ids=lambda e: type(e).__name__)
+@pytest.mark.parametrize(
+    "estimator", [ECOD(), COPOD(), KNN(), ROD(), SOS(), IForest()], ids=lambda e: type(e).__name__
+)
 def test_says_whether_scores_depend_on_the_batch(estimator, bulk):
-    detector = PyODDetector(estimator).fit(bulk)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        detector = PyODDetector(estimator, contamination=0.1).fit(bulk)
+    assert detector.scores_depend_on_batch_ == any("scored with" in str(w.message) for w in caught)
     depend = not np.allclose(detector.score_samples(bulk)[:50], detector.score_samples(bulk[:50]))
     assert detector.scores_depend_on_batch_ == depend
+
+
+def test_scores_that_are_not_numbers_are_an_error():
+    X = np.round(np.random.RandomState(0).normal(size=(200, 2)))
+    with pytest.raises(ValueError, match="gave scores that are not finite to training rows"):
+        PyODDetector(ABOD()).fit(X)
+
+
+def test_scoring_is_repeatable_and_python_state_is_kept(bulk):
+    state = random.getstate()
+    detector = PyODDetector(VAE(epoch_num=1, verbose=0), contamination=0.1, random_state=0)
+    scores = detector.fit(bulk).score_samples(bulk)
+    np.testing.assert_array_equal(detector.score_samples(bulk), scores)
+    assert random.getstate() == state
 
 
 def test_seed_reaches_the_detector(bulk):

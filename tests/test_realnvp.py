@@ -55,8 +55,11 @@ def test_samples_follow_the_data(detector, banana):
     np.testing.assert_array_equal(sample, detector.sample(1000, random_state=0))
     assert not np.array_equal(sample, detector.sample(1000, random_state=1))
     assert detector.sample().shape == (1, 2)
-    with pytest.raises(ValueError, match="n_samples must be at least 1; got 0"):
+    with pytest.raises(ValueError, match="n_samples must be an integer of at least 1; got 0"):
         detector.sample(0)
+    with pytest.raises(ValueError, match="random_state must be an int"):
+        detector.sample(3, np.random.default_rng())
+    assert detector.sample(5000, random_state=0).shape == (5000, 2)  # more than one chunk
 
 
 def test_latent_coordinates_are_standard_normal(detector, banana):

@@ -115,13 +115,49 @@ def test_recovers_from_a_non_finite_loss(caplog):
     )
     with caplog.at_level(logging.WARNING, logger="skflow"):
         history = train(
-            module, objective, stream, max_iter=2000, learning_rate=0.1, eval_interval=50
+            module,
+            objective,
+            stream,
+            max_iter=2000,
+            learning_rate=0.1,
+            validate=lambda module: abs(module.weight.item() - 2),
+            eval_interval=1,
         )
     assert "non-finite loss at step 61" in caplog.text
     assert module.weight.item() == pytest.approx(2.0, abs=0.1)
     # Two restarts: the step size is a sixteenth from there on.
-    assert max(history["learning_rate"][2:]) < 0.1 / 15
-    assert all(map(math.isfinite, history["loss"]))
+    assert max(history["learning_rate"][62:]) < 0.1 / 15
+    # The restart itself is at the state of the lowest held-out loss.
+    assert history["validation_loss"][60] == min(history["validation_loss"][:60])
+
+
+def test_nan_on_held_out_rows_is_no_best_state():
+    module, objective = regression()
+    losses = iter([5.0, 4.0, 1.0, math.nan, math.nan, 3.0])
+    kept = []
+
+    def validate(module):
+        kept.append(module.weight.item())
+        return next(losses)
+
+    train(
+        module,
+        objective,
+        endless(),
+        max_iter=50,
+        learning_rate=0.1,
+        validate=validate,
+        eval_interval=10,
+    )
+    assert module.weight.item() == kept[2]
+
+
+@pytest.mark.parametrize("max_iter", [1, 2, 3, 5])
+@pytest.mark.parametrize("learning_rate", [1e30, math.inf])
+def test_divergence_in_few_steps_is_an_error(max_iter, learning_rate):
+    module, objective = regression()
+    with pytest.raises(FloatingPointError, match="training diverged"):
+        train(module, objective, endless(), max_iter=max_iter, learning_rate=learning_rate)
 
 
 def test_gives_up_on_lasting_non_finite_loss():

@@ -21,7 +21,7 @@ def rare_event_split(
     n_rare: int,
     random_state: Any = None,
 ) -> Split:
-    """Split for rare events: half of the bulk and `n_rare` labelled rare rows train.
+    """Split for rare events: about half of the bulk and `n_rare` labelled rare rows train.
 
     Rows that are equal in all features stay on one side. The other half of both classes tests,
     the same for every `n_rare`, and a draw of fewer rare rows is part of a larger one.

@@ -2,6 +2,7 @@
 
 import os
 import warnings
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +120,16 @@ def _read(data_home: Any) -> tuple[np.ndarray, np.ndarray, str]:
         rows = np.loadtxt(path, delimiter=",", dtype=str)
         data, label, source = rows[:, :-1].astype(np.float64), rows[:, -1], str(path)
     else:
-        table = fetch_openml("MagicTelescope", version=1, as_frame=False, data_home=data_home)
+        try:
+            table = fetch_openml(
+                "MagicTelescope",
+                version=1,
+                as_frame=False,
+                parser="liac-arff",  # the other one needs pandas
+                data_home=data_home,
+            )
+        except (ValueError, HTTPException) as error:  # OpenML is there, but not well
+            raise OSError(f"OpenML gave no table: {error}") from error
         data, label = np.asarray(table.data, dtype=np.float64), np.asarray(table.target)
         # OpenML numbers the rows in a first column.
         data, source = data[:, -len(MAGIC_FEATURES) :], "OpenML, MagicTelescope version 1"

@@ -32,8 +32,7 @@ class _Autoencoder(nn.Module):
 
     def reconstruction_error(self, x: Tensor) -> Tensor:
         """Mean squared error of every row, in squared standard deviations, shape (n,)."""
-        z, _ = self.standardize(x)
-        z = z.to(next(self.parameters()).dtype)
+        z, _ = self.standardize(x, next(self.parameters()).dtype)
         return (self.decoder(self.encoder(z)) - z).square().mean(dim=1)
 
 
@@ -51,8 +50,8 @@ class AutoencoderDetector(TorchDetector):
     latent_features : "auto" or int, default="auto"
         Width of the narrow layer; "auto" is half the number of features, at most 32.
     contamination : "auto" or float in (0, 0.5], default="auto"
-        Share of the bulk below the threshold: of the training rows for a float; 5 % of
-        held-out rows for "auto".
+        Share of the bulk below the threshold: of the training rows for a float; for "auto", 5 %
+        of held-out rows (those of early stopping, else of a second fit on the other rows).
     max_iter : "auto" or int, default="auto"
         Optimiser steps; "auto" is ``10 * sqrt(n)`` for n training rows, at least 100 and at
         most 3,000.
@@ -71,7 +70,7 @@ class AutoencoderDetector(TorchDetector):
         Hold rows out and end with the weights of their lowest loss. Fewer than 20 bulk rows
         are all trained on.
     n_iter_no_change : int, default=10
-        Stop after so many evaluations without improvement; a fit makes 20.
+        Stop after so many evaluations without improvement; a fit makes 20 at most.
     warm_start : bool, default=False
         Start from the last fit's weights and standardisation.
     device : str, default="auto"

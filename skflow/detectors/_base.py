@@ -19,6 +19,8 @@ logger = logging.getLogger(__name__)
 
 #: With contamination="auto", this share of held-out bulk rows lies below the threshold.
 AUTO_QUANTILE = 0.05
+#: What a row that cannot be judged counts in `score`, in nats.
+LOST_LOG_DENSITY = -1e9
 #: Fewer bulk rows than this are all needed for training: their own scores set the threshold.
 MIN_ROWS_TO_HOLD_OUT = 20
 
@@ -58,6 +60,8 @@ class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
     }
     #: Whether score_samples is a normalised log-density of X, trained by likelihood.
     _is_log_density = False
+    #: Whether known anomalies and auxiliary rows are learned from.
+    _uses_contrast = False
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None) -> "BaseDetector":
@@ -96,24 +100,44 @@ class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
                 f"{type(self).__name__} needs at least 2 bulk rows; got {len(bulk)} of "
                 f"{len(X)} rows ({(~is_bulk).sum()} labelled -1, {has_nan.sum()} with NaN)"
             )
+        n_given, n_contrast = len(X), int((~is_bulk).sum())
         if X_contrast is not None:
-            try:
-                extra = self._checked(X_contrast, reset=False, input_name="X_contrast")
-            except ValueError as error:
-                raise ValueError(f"X_contrast does not match X: {error}") from error
+            extra = self._checked(X_contrast, reset=False, input_name="X_contrast")
             contrast = np.concatenate([contrast, extra[~np.isnan(extra).any(axis=1)]])
-        if has_nan.any():
-            logger.info("left %d of %d rows with NaN out of training", has_nan.sum(), len(X))
-        self.n_omitted_ = int(has_nan.sum())
+            n_given, n_contrast = n_given + len(extra), n_contrast + len(extra)
+        if self._uses_contrast and n_contrast and len(contrast) == 0:
+            raise ValueError(
+                f"all {n_contrast} contrast rows (y = -1 or X_contrast) contain NaN; at least one "
+                "must not, or none be given"
+            )
+        self.n_omitted_ = n_given - len(bulk) - len(contrast)
+        if self.n_omitted_:
+            logger.info("left %d of %d rows with NaN out of training", self.n_omitted_, n_given)
         held_out = self._fit(bulk, contrast)
+        self.offset_ = self._threshold(bulk, contrast, held_out)
+        if not np.isfinite(self.offset_):
+            raise ValueError(
+                f"{type(self).__name__} gave scores that are not finite to training rows, so "
+                "there is no threshold to set"
+            )
+
+    def _threshold(
+        self, bulk: np.ndarray, contrast: np.ndarray, held_out: np.ndarray | None
+    ) -> float:
         if self.contamination != "auto":
-            self.offset_ = float(np.quantile(self._score_samples(bulk), self.contamination))
+            return float(np.quantile(self._score_samples(bulk), self.contamination))
+        if held_out is not None:
+            scores = self._score_samples(held_out)
         else:
-            if held_out is not None:
-                scores = self._score_samples(held_out)
-            else:
-                scores = self._cross_fitted_scores(bulk, contrast)
-            self.offset_ = float(np.quantile(scores, AUTO_QUANTILE))
+            scores = self._cross_fitted_scores(bulk, contrast)
+        if np.isnan(scores).any():
+            return np.nan
+        # A fresh row scores below the k-th lowest of m others with chance k / (m + 1).
+        k = int(AUTO_QUANTILE * (len(scores) + 1))
+        if k >= 1:
+            return float(np.sort(scores)[k - 1])
+        # Too few to tell 5 %: also ask the training rows, and take the lower answer.
+        return float(min(scores.min(), np.quantile(self._score_samples(bulk), AUTO_QUANTILE)))
 
     @abstractmethod
     def _fit(self, X: np.ndarray, X_contrast: np.ndarray) -> np.ndarray | None:
@@ -125,25 +149,33 @@ class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
 
     def _cross_fitted_scores(self, bulk: np.ndarray, contrast: np.ndarray) -> np.ndarray:
         """Scores of bulk rows by a copy of the detector that did not train on them."""
-        if len(bulk) < MIN_ROWS_TO_HOLD_OUT:
+        # A warm start cannot be repeated on fewer rows, so it is judged by its own.
+        if len(bulk) < MIN_ROWS_TO_HOLD_OUT or getattr(self, "warm_start", False):
             return self._score_samples(bulk)
         order = np.random.RandomState(0).permutation(len(bulk))
         held_out, rest = np.split(order, [len(bulk) // 5])
         copy = clone(self)
+        if hasattr(copy, "set_callbacks"):
+            copy.set_callbacks()  # none: they follow the detector itself
         copy.n_features_in_ = self.n_features_in_
         copy._fit(bulk[rest], contrast)
         return copy._score_samples(bulk[held_out])
 
     def _checked(self, X: Any, *, reset: bool, input_name: str = "X") -> np.ndarray:
         """Return X as a float64 array; refuse infinity and, unless omitted, NaN."""
-        X = validate_data(
-            self,
-            X,
-            dtype=np.float64,
-            ensure_all_finite=False,
-            ensure_min_samples=2 if reset else 1,
-            reset=reset,
-        )
+        try:
+            X = validate_data(
+                self,
+                X,
+                dtype=np.float64,
+                ensure_all_finite=False,
+                ensure_min_samples=2 if reset else 1,
+                reset=reset,
+            )
+        except ValueError as error:
+            if input_name == "X":
+                raise
+            raise ValueError(f"{input_name} does not match X: {error}") from error
         # One pass in the ordinary case: a sum is finite unless something is wrong.
         with np.errstate(over="ignore", invalid="ignore"):
             suspicious = not np.isfinite(X.sum())
@@ -276,14 +308,15 @@ class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
         Returns
         -------
         score : float
-            Rows with NaN count as the least likely row of the call.
+            Every row with NaN counts as -1e9 nats, so that a detector that loses more rows
+            never wins a search, and among those that lose the same number the likelihood of
+            the others decides.
         """
         scores = self.score_samples(X)
         scores = scores[bulk_mask(y, len(scores))]
-        lost = np.isnan(scores)
-        if len(scores) == 0 or lost.all():
-            raise ValueError("score needs at least one bulk row without NaN; got none")
-        return float(np.where(lost, scores[~lost].min(), scores).mean())
+        if len(scores) == 0:
+            raise ValueError("score needs at least one bulk row; got none")
+        return float(np.where(np.isnan(scores), LOST_LOG_DENSITY, scores).mean())
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -40,8 +40,8 @@ class ContrastiveFlowDetector(FlowMixin, TorchDetector):
     hidden_features : int, default=64
         Width of the two hidden layers of every coupling network.
     contamination : "auto" or float in (0, 0.5], default="auto"
-        Share of the bulk below the threshold: of the training rows for a float; 5 % of
-        held-out rows for "auto".
+        Share of the bulk below the threshold: of the training rows for a float; for "auto", 5 %
+        of held-out rows (those of early stopping, else of a second fit on the other rows).
     max_iter : "auto" or int, default="auto"
         Optimiser steps, half of them (rounded up) for the warm-up; "auto" is ``10 * sqrt(n)``
         for n training bulk rows, at least 100 and at most 3,000. A long contrast phase ruins
@@ -62,9 +62,10 @@ class ContrastiveFlowDetector(FlowMixin, TorchDetector):
         Hold rows out and end each phase with the weights of their lowest loss. Fewer than 20
         bulk rows are all trained on.
     n_iter_no_change : int, default=10
-        Stop a phase after so many evaluations without improvement; each makes 20.
+        Stop a phase after so many evaluations without improvement; each makes 20 at
+        most.
     warm_start : bool, default=False
-        Start from the last fit's weights and standardisation.
+        Start both phases from the last fit's weights and standardisation.
     device : str, default="auto"
         Torch device; "auto" is CUDA where there is one, else the CPU.
     random_state : int, RandomState instance or None, default=None
@@ -119,10 +120,10 @@ class ContrastiveFlowDetector(FlowMixin, TorchDetector):
     >>> import numpy as np
     >>> from skflow import ContrastiveFlowDetector
     >>> rng = np.random.RandomState(0)
-    >>> bulk, rare = rng.normal(size=(1000, 2)), 1 + 0.3 * rng.normal(size=(50, 2))
+    >>> bulk, rare = rng.normal(size=(1000, 2)), 1.5 + 0.3 * rng.normal(size=(50, 2))
     >>> X, y = np.vstack([bulk, rare]), np.repeat([1, -1], [1000, 50])
     >>> detector = ContrastiveFlowDetector(random_state=0).fit(X, y)
-    >>> detector.predict([[1.0, 1.0], [-1.0, -1.0]])
+    >>> detector.predict([[1.5, 1.5], [-1.5, -1.5]])
     array([-1,  1])
     """
 
@@ -230,15 +231,17 @@ class ContrastiveFlowDetector(FlowMixin, TorchDetector):
             self._noise_scale(module, self.contrast_noise),
         )
 
-        def run(rows: Batch, held_out: Batch | None, max_iter: int, phase: str) -> None:
+        def run(rows: Batch, held_out: Batch | None, max_iter: int, phase: str) -> bool:
             stream = batches(rows, self.batch_size, noise, generator)
-            self._run_phase(module, objective, stream, held_out, max_iter, phase, context)
+            return self._run_phase(module, objective, stream, held_out, max_iter, phase, context)
 
-        run(Batch(rows.bulk), held_out, n_warmup, "warm-up")
+        stopped = run(Batch(rows.bulk), held_out, n_warmup, "warm-up")
         with torch.no_grad():
             log_prob = [module.log_prob(chunk) for chunk in rows.bulk.split(CHUNK_ROWS)]
         objective.freeze(-torch.cat(log_prob))
         self.clamp_ = objective.clamp
+        if stopped:
+            return
         if rows.contrast is None:
             if rows.bulk.shape[1] == 1:
                 warnings.warn(

@@ -1,5 +1,6 @@
 """FlowMixin: what all detectors with a flow inside share."""
 
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from ..flows import Flow, realnvp
 from ..training import resolve_seed
+from ._torch import CHUNK_ROWS
 
 
 class FlowMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
@@ -66,8 +68,13 @@ class FlowMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         X : ndarray of shape (n_samples, n_features), float64
         """
         check_is_fitted(self)
-        if n_samples < 1:
-            raise ValueError(f"n_samples must be at least 1; got {n_samples}")
+        if not isinstance(n_samples, Integral) or n_samples < 1:
+            raise ValueError(f"n_samples must be an integer of at least 1; got {n_samples!r}")
         generator = torch.Generator().manual_seed(resolve_seed(random_state))
+        flow = self._rebuilt()
         with torch.no_grad():
-            return self._rebuilt().sample(n_samples, generator).numpy()
+            parts = [
+                flow.sample(min(CHUNK_ROWS, n_samples - done), generator).numpy()
+                for done in range(0, n_samples, CHUNK_ROWS)
+            ]
+        return np.concatenate(parts)

@@ -33,6 +33,8 @@ def bulk_mask(y: Any, n_samples: int) -> np.ndarray:
     if y.dtype.kind == "f" and np.isnan(y).any():
         raise ValueError(f"y must not contain NaN; got NaN at row {np.isnan(y).argmax()}")
     if y.dtype.kind in "US":
+        if (y == "-1").any():
+            raise ValueError("y marks anomalies with the number -1; got the text '-1'")
         return np.ones(n_samples, dtype=bool)
     is_bulk = np.asarray(y != -1, dtype=bool)
     labels = list(dict.fromkeys(y[is_bulk].tolist()))

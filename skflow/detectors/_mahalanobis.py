@@ -120,7 +120,7 @@ class MahalanobisDetector(BaseDetector):
         elif self.covariance == "spherical":
             covariance = np.eye(len(unit)) * np.diag(covariance).mean()
 
-        deviation = np.sqrt(np.diag(covariance))
+        deviation = np.sqrt(np.maximum(np.diag(covariance), 0.0))
         constant = deviation <= 10 * np.finfo(float).eps * np.abs(estimator.location_)
         constant |= deviation * unit < np.finfo(float).tiny
         if self.covariance == "spherical":
@@ -144,7 +144,8 @@ class MahalanobisDetector(BaseDetector):
 
     def _distances(self, X: np.ndarray) -> np.ndarray:
         with np.errstate(over="ignore"):
-            z = (X - self.location_) / self.scale_
+            # Halves, so that the difference of two huge numbers does not overflow.
+            z = (0.5 * X - 0.5 * self.location_) / (0.5 * self.scale_)
         z = np.clip(z, -MAX_DEVIATION, MAX_DEVIATION)
         return np.linalg.norm(z @ self.whitening_, axis=1)
 

@@ -7,8 +7,8 @@ from torch import Tensor
 def permuted_subsets(bulk: Tensor, generator: torch.Generator) -> Tensor:
     """Break the dependence between features in a copy of the bulk.
 
-    In every row a random half of the features (at least one, never all) takes its values from
-    other random rows, each feature from its own.
+    In every row a random subset of the features, of any size but none and all, takes its values
+    from other random rows, each feature from its own.
 
     Parameters
     ----------

@@ -24,8 +24,8 @@ class RealNVPOutlierDetector(FlowMixin, TorchDetector):
     hidden_features : int, default=128
         Width of the two hidden layers of every coupling network.
     contamination : "auto" or float in (0, 0.5], default="auto"
-        Share of the bulk below the threshold: of the training rows for a float; 5 % of
-        held-out rows for "auto".
+        Share of the bulk below the threshold: of the training rows for a float; for "auto", 5 %
+        of held-out rows (those of early stopping, else of a second fit on the other rows).
     max_iter : "auto" or int, default="auto"
         Optimiser steps; "auto" is ``10 * sqrt(n)`` for n training rows, at least 100 and at
         most 3,000.
@@ -44,7 +44,7 @@ class RealNVPOutlierDetector(FlowMixin, TorchDetector):
         Hold rows out and end with the weights of their highest likelihood. Fewer than 20 bulk
         rows are all trained on.
     n_iter_no_change : int, default=10
-        Stop after so many evaluations without improvement; a fit makes 20.
+        Stop after so many evaluations without improvement; a fit makes 20 at most.
     warm_start : bool, default=False
         Start from the last fit's weights and standardisation.
     device : str, default="auto"

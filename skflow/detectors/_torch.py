@@ -28,14 +28,15 @@ CHUNK_ROWS = 4096
 
 @contextmanager
 def shown_progress(verbose: int) -> Iterator[None]:
-    """Show skflow's log on stderr for a while, unless the user has set up logging."""
+    """Let skflow's log through for a while, to stderr unless the user has set up logging."""
     logger = logging.getLogger("skflow")
-    if not verbose or logger.hasHandlers():
+    if not verbose:
         yield
         return
-    handler, level = logging.StreamHandler(), logger.level
+    handler = logging.NullHandler() if logger.hasHandlers() else logging.StreamHandler()
+    level = logger.level
     logger.addHandler(handler)
-    logger.setLevel(logging.DEBUG if verbose > 1 else logging.INFO)
+    logger.setLevel(logging.INFO)
     try:
         yield
     finally:
@@ -69,7 +70,6 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
     }
     _architecture: tuple[str, ...]
     _n_phases = 1
-    _uses_contrast = False
 
     weights_: dict[str, np.ndarray]
     architecture_: dict[str, Any]
@@ -106,6 +106,11 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
                     f"warm_start=True goes on from a fit on {n_features} features; X must have as "
                     f"many, got {X.shape[1]}"
                 )
+            if architecture != self.architecture_:
+                raise ValueError(
+                    f"warm_start=True goes on with a network of {self.architecture_}; got "
+                    f"{architecture}"
+                )
             module = self._rebuilt(torch.float32)
         else:
             module = self._make_module(X.shape[1], architecture, generator)
@@ -115,7 +120,7 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
         self.history_ = {name: list(values) for name, values in self.history_.items()}
         context = self._init_callback_context(max_subtasks=self._n_phases * N_EVALUATIONS)
         context.call_on_fit_task_begin(estimator=self, X=X)
-        with shown_progress(self.verbose):
+        with shown_progress(self.verbose), torch.enable_grad():
             self._train(
                 module.to(device),
                 rows.to(device),
@@ -183,15 +188,18 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
         max_iter: int,
         name: str,
         context: Any,
-    ) -> None:
-        """Call the training loop once and append what it did to ``history_``."""
+    ) -> bool:
+        """Call the training loop once, note it in ``history_``, tell if a callback stopped it."""
+        stopped = False
 
         def on_evaluation(step: int, loss: float, validation_loss: float) -> bool:
+            nonlocal stopped
             task = context.subcontext(task_name=f"{name} to step {step}")
             task.call_on_fit_task_begin(estimator=self)
-            return task.call_on_fit_task_end(
+            stopped = task.call_on_fit_task_end(
                 estimator=self, reconstruction_attributes=lambda: self._snapshot(module)
             )
+            return stopped
 
         history = train(
             module,
@@ -212,6 +220,7 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
         # Steps go on counting through phases and warm starts.
         self.history_["step"][-n_new:] = [self.n_iter_ + int(step) for step in history["step"]]
         self.n_iter_ = self.history_["step"][-1]
+        return stopped
 
     def _snapshot(self, module: nn.Module) -> dict[str, Any]:
         return {
@@ -221,7 +230,7 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
             "n_features_in_": self.n_features_in_,
         }
 
-    def _device(self) -> torch.device:
+    def _device(self, *, scoring: bool = False) -> torch.device:
         if self.device == "auto":
             return torch.device("cuda" if torch.cuda.is_available() else "cpu")
         try:
@@ -231,7 +240,11 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
                 f"device must be 'auto' or a torch device such as 'cpu' or 'cuda'; "
                 f"got {self.device!r}"
             ) from error
+        if device.type not in ("cpu", "cuda"):
+            raise ValueError(f"device must be a CPU or CUDA device; got {self.device!r}")
         if device.type == "cuda" and not torch.cuda.is_available():
+            if scoring:  # trained elsewhere: the scores are the same here
+                return torch.device("cpu")
             raise ValueError(f"device={self.device!r} needs CUDA, and torch finds none here")
         return device
 
@@ -251,7 +264,7 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
     @torch.no_grad()
     def _in_chunks(self, compute: Callable[[Any, Tensor], Tensor], X: np.ndarray) -> np.ndarray:
         """Apply ``compute(module, rows)`` to X, chunk by chunk, in float64."""
-        device = self._device()
+        device = self._device(scoring=True)
         module = self._rebuilt().to(device)
         parts = [
             compute(module, torch.tensor(X[i : i + CHUNK_ROWS], device=device)).cpu().numpy()

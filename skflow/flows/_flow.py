@@ -36,18 +36,11 @@ class Flow(nn.Module):
         self.standardize = Standardize(n_features)
         self.layers = nn.ModuleList(layers)
 
-    def _standardized(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        z, log_det = self.standardize(x)
-        dtype = next(self.parameters()).dtype
-        # Far below overflow, so that squares stay finite after every layer.
-        limit = torch.finfo(dtype).max ** 0.25
-        return z.clamp(-limit, limit).to(dtype), log_det
-
     @torch.no_grad()
     def initialize(self, x: Tensor, max_rows: int = 8192) -> None:
         """Set the data-dependent layers: standardising by all rows, ActNorm by the first ones."""
         self.standardize.initialize(x)
-        z, _ = self._standardized(x[:max_rows])
+        z, _ = self.standardize(x[:max_rows], next(self.parameters()).dtype)
         for layer in self.layers:
             if hasattr(layer, "initialize"):
                 layer.initialize(z)  # type: ignore[operator]
@@ -55,7 +48,7 @@ class Flow(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Map rows (n, d) to latent rows (n, d) and log-determinants (n,)."""
-        z, log_det = self._standardized(x)
+        z, log_det = self.standardize(x, next(self.parameters()).dtype)
         log_det = log_det.expand(len(x))
         for layer in self.layers:
             z, layer_log_det = layer(z)

@@ -14,11 +14,10 @@ from ._networks import mlp
 class Standardize(nn.Module):
     """Shift and scale every feature to mean 0 and standard deviation 1, in float64.
 
-    A constant feature gets scale 1. Values are clipped to +-`LIMIT` standard deviations, so
-    that any finite input has a finite density.
+    A constant feature gets scale 1. ``forward(x, dtype)`` clips what would overflow when squared
+    in the dtype of the layers that follow, so that any finite input has a finite density.
     """
 
-    LIMIT = 1e75
     mean: Tensor
     scale: Tensor
 
@@ -40,9 +39,11 @@ class Standardize(nn.Module):
         self.mean.copy_(mean * unit)
         self.scale.copy_(torch.where(constant, torch.ones_like(scale), scale))
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        z = (x.double() - self.mean) / self.scale
-        return z.clamp(-self.LIMIT, self.LIMIT), -self.scale.log().sum()
+    def forward(self, x: Tensor, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:
+        # Halves, so that the difference of two huge numbers does not overflow.
+        z = (0.5 * x.double() - 0.5 * self.mean) / (0.5 * self.scale)
+        limit = torch.finfo(dtype).max ** 0.25
+        return z.clamp(-limit, limit).to(dtype), -self.scale.log().sum()
 
     def inverse(self, z: Tensor) -> Tensor:
         return z.double() * self.scale + self.mean
@@ -61,8 +62,10 @@ class ActNorm(nn.Module):
 
     @torch.no_grad()
     def initialize(self, x: Tensor) -> None:
-        # The floor keeps directions without spread (duplicate columns) from exploding.
-        self.log_scale.copy_(-x.std(dim=0, correction=0).clamp_min(1e-2).log())
+        std = x.std(dim=0, correction=0)
+        # Directions without spread (constant, duplicate features) keep their scale: raising it in
+        # block after block would overflow.
+        self.log_scale.copy_(torch.where(std < 1e-2, 1.0, std).log().neg())
         self.shift.copy_(-x.mean(dim=0) * self.log_scale.exp())
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,5 +1,9 @@
 """PyODDetector: any tabular PyOD detector under skflow's contract."""
 
+import logging
+import random
+import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,19 +16,30 @@ from .._sklearn import HasMethods
 from ..detectors import BaseDetector
 from ..training import resolve_seed
 
-#: PyOD detectors that rank the rows of a call among each other.
-BATCH_DEPENDENT = frozenset({"COPOD", "ECOD"})
+logger = logging.getLogger(__name__)
+
+#: Training rows scored alone and together, to see whether a detector treats them alike.
+N_PROBES = 3
+#: PyOD uses the global generators, which threads share: one at a time.
+_lock = threading.Lock()
+
+
+def _seed_generators(seed: int) -> None:
+    random.seed(seed)
+    np.random.set_state(np.random.RandomState(seed).get_state())
+    torch.random.manual_seed(seed)
 
 
 @contextmanager
 def _kept_generators() -> Iterator[None]:
-    """Put NumPy's and torch's global generators back: PyOD seeds them and draws from them."""
-    numpy_state = np.random.get_state()
-    with torch.random.fork_rng():
+    """Put the global generators back afterwards: PyOD seeds them and draws from them."""
+    with _lock, torch.random.fork_rng():
+        states = random.getstate(), np.random.get_state()
         try:
             yield
         finally:
-            np.random.set_state(numpy_state)
+            random.setstate(states[0])
+            np.random.set_state(states[1])
 
 
 class PyODDetector(BaseDetector):
@@ -55,8 +70,9 @@ class PyODDetector(BaseDetector):
     estimator_ : pyod detector
         The fitted copy.
     scores_depend_on_batch_ : bool
-        True for ECOD and COPOD, whose score of a row changes with the other rows of the call:
-        the only detectors here that break that promise.
+        Whether the score of a row changes with the other rows of the call, as for ECOD and
+        COPOD, which breaks the promise that other detectors keep; tried out at `fit`, with a
+        warning.
     offset_ : float
         Threshold on `score_samples`.
     n_omitted_ : int
@@ -107,12 +123,29 @@ class PyODDetector(BaseDetector):
             estimator = clone(self.estimator)
             if self.random_state is not None and "random_state" in estimator.get_params(deep=False):
                 estimator.set_params(random_state=seed)
-            torch.random.default_generator.manual_seed(seed)
-            np.random.set_state(np.random.RandomState(seed).get_state())
+            # Only now: some detectors seed the global generators when they are made.
+            _seed_generators(seed)
             estimator.fit(X)
         self.estimator_ = estimator
-        self.scores_depend_on_batch_ = type(estimator).__name__ in BATCH_DEPENDENT
+        self.scores_depend_on_batch_ = self._depends_on_batch(X[:N_PROBES])
+        if self.scores_depend_on_batch_:
+            warnings.warn(
+                f"the score that {type(estimator).__name__} gives a row depends on the rows that "
+                "it is scored with: score all rows in one call",
+                UserWarning,
+                stacklevel=2,
+            )
+
+    def _depends_on_batch(self, rows: np.ndarray) -> bool:
+        together = self._score_samples(rows)
+        try:
+            alone = np.concatenate([self._score_samples(row[None]) for row in rows])
+        except Exception as error:  # PyOD's detectors fail on one row in ways of their own
+            logger.info("%s cannot score a single row: %s", type(self.estimator_).__name__, error)
+            return True
+        return not np.allclose(together, alone, rtol=1e-4, equal_nan=True)
 
     def _score_samples(self, X: np.ndarray) -> np.ndarray:
         with _kept_generators():
+            _seed_generators(0)  # for detectors that draw when they score
             return -np.asarray(self.estimator_.decision_function(X), dtype=np.float64)

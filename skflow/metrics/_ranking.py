@@ -2,7 +2,7 @@
 
 All take labels with -1 for anomalies and +1 for the bulk, the anomalies being the positive
 class, and scores that are higher for the more anomalous. A row whose score is NaN counts as
-lost: it ranks below every other row, so it can never be found.
+lost: whatever its class, it ranks below every other row and is never a candidate.
 """
 
 from typing import Any
@@ -135,7 +135,7 @@ def tpr_at_fpr_score(y_true: Any, anomaly_score: Any, *, max_fpr: float = 0.01) 
     thresholds = np.unique(score[judged])
     flagged_bulk = _n_at_least(score[judged & ~is_anomaly], thresholds)
     flagged_anomalies = _n_at_least(score[judged & is_anomaly], thresholds)
-    allowed = flagged_bulk <= max_fpr * (~is_anomaly).sum()
+    allowed = flagged_bulk / (~is_anomaly).sum() <= max_fpr
     return float(max(flagged_anomalies[allowed], default=0) / is_anomaly.sum())
 
 

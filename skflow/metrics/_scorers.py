@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from inspect import signature
 from typing import Any
 
 from ._ranking import (
@@ -64,7 +65,7 @@ def get_scorer(name: str, **options: Any) -> Callable[[Any, Any, Any], float]:
     Raises
     ------
     ValueError
-        If the name is not known.
+        If the name or an option is not known.
 
     Examples
     --------
@@ -84,4 +85,8 @@ def get_scorer(name: str, **options: Any) -> Callable[[Any, Any, Any], float]:
     """
     if name not in _METRICS:
         raise ValueError(f"name must be one of {get_scorer_names()}; got {name!r}")
-    return partial(_score, metric=partial(_METRICS[name], **options))
+    metric = _METRICS[name]
+    unknown = set(options) - set(signature(metric).parameters)
+    if unknown:
+        raise ValueError(f"{name} has no option {sorted(unknown)}")
+    return partial(_score, metric=partial(metric, **options))

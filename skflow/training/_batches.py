@@ -20,7 +20,7 @@ class Batch(NamedTuple):
 
 
 def _slices(x: Tensor, size: int, generator: torch.Generator) -> Iterator[Tensor]:
-    """Endless random slices of ``size`` rows; every row once before any row again."""
+    """Endless random slices of ``size`` rows: epochs without repeats, less an incomplete rest."""
     while True:
         order = torch.randperm(len(x), generator=generator, device=x.device)
         for start in range(0, len(x) - size + 1, size):
@@ -54,7 +54,8 @@ def batches(
                 normal = torch.randn(
                     part.shape, generator=generator, device=part.device, dtype=part.dtype
                 )
-                part = torch.addcmul(part, normal, scale)
+                largest = torch.finfo(part.dtype).max
+                part = torch.addcmul(part, normal, scale).clamp_(-largest, largest)
             yield part
 
     bulk = stream(rows.bulk, noise[0])

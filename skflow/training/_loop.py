@@ -16,21 +16,15 @@ MAX_RECOVERIES = 5
 
 
 class _BestState:
-    """State of the module where the held-out loss was lowest; the last finite one without."""
+    """State of the module where its loss was lowest so far, if at all finite."""
 
-    def __init__(self, module: nn.Module):
+    def __init__(self, module: nn.Module, loss: float):
         self.module = module
-        self.loss = math.inf
-        self.state = copy.deepcopy(module.state_dict())
+        self.keep(loss)
 
-    def update(self, loss: float) -> bool:
-        """Keep the present state if its loss, NaN for unknown, is the lowest so far."""
-        improved = loss < self.loss
-        if improved or math.isnan(loss):
-            self.state = copy.deepcopy(self.module.state_dict())
-        if improved:
-            self.loss = loss
-        return improved
+    def keep(self, loss: float) -> None:
+        self.loss = loss if math.isfinite(loss) else math.inf
+        self.state = copy.deepcopy(self.module.state_dict())
 
     def restore(self) -> None:
         self.module.load_state_dict(self.state)
@@ -101,12 +95,21 @@ def train(
     history: dict[str, list[float]] = {
         name: [] for name in ("step", "loss", "validation_loss", "learning_rate")
     }
-    best = _BestState(module)
+
+    def evaluate() -> float:
+        """Loss of the present state: held-out, or else on a training batch."""
+        module.eval()
+        with torch.no_grad():
+            if validate is not None:
+                loss = validate(module)
+            else:
+                loss = objective(module, next(batches)).item()
+        module.train()
+        return loss
+
+    best = _BestState(module, evaluate())
     losses: list[float] = []
-    recoveries, waited = 0, 0
-    if validate is not None:
-        best.update(_validation_loss(module, validate))
-    module.train()
+    recoveries, waited, steps_since_restart, trained = 0, 0, 0, False
     for step in range(1, max_iter + 1):
         optimizer.zero_grad(set_to_none=True)
         loss = objective(module, next(batches))
@@ -115,6 +118,7 @@ def train(
         if math.isfinite(loss.item()) and math.isfinite(norm.item()):
             optimizer.step()
             schedule.step()
+            steps_since_restart += 1
             losses.append(loss.item())
         else:
             recoveries += 1
@@ -125,6 +129,7 @@ def train(
                     "lower learning_rate, or look for extreme values in X"
                 )
             best.restore()
+            steps_since_restart = 0
             _shrink_step(optimizer)
             logger.warning(
                 "non-finite loss at step %d: back to the best state, with a smaller step", step
@@ -133,9 +138,14 @@ def train(
             continue
         mean_loss = sum(losses) / len(losses) if losses else math.nan
         losses = []
-        validation_loss = _validation_loss(module, validate)
-        improved = best.update(validation_loss)
+        present_loss = evaluate()
+        improved = present_loss < best.loss
         waited = 0 if improved else waited + 1
+        # Without held-out rows the latest state counts, once its loss has proved finite.
+        if improved or (validate is None and math.isfinite(present_loss)):
+            best.keep(present_loss)
+        trained = trained or (steps_since_restart > 0 and math.isfinite(present_loss))
+        validation_loss = math.nan if validate is None else present_loss
         rate = optimizer.param_groups[0]["lr"]
         for values, value in zip(
             history.values(), (step, mean_loss, validation_loss, rate), strict=True
@@ -151,24 +161,19 @@ def train(
         stop = on_evaluation is not None and on_evaluation(step, mean_loss, validation_loss)
         if stop or (validate is not None and waited == n_iter_no_change):
             break
+    if not trained:
+        raise FloatingPointError(
+            f"training diverged: no step of {max_iter} led to a finite loss; "
+            "lower learning_rate, or look for extreme values in X"
+        )
     best.restore()
     module.eval()
     return history
-
-
-def _validation_loss(module: nn.Module, validate: Callable[[nn.Module], float] | None) -> float:
-    if validate is None:
-        return math.nan
-    module.eval()
-    with torch.no_grad():
-        loss = validate(module)
-    module.train()
-    return loss
 
 
 def _shrink_step(optimizer: torch.optim.Optimizer, factor: float = 0.25) -> None:
     """Forget the moments and scale the whole schedule of the step size."""
     optimizer.state.clear()
     for group in optimizer.param_groups:
-        for name in ("initial_lr", "max_lr", "min_lr"):
+        for name in ("lr", "initial_lr", "max_lr", "min_lr"):
             group[name] *= factor

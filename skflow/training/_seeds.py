@@ -1,5 +1,7 @@
 """Seeds: from scikit-learn's ``random_state`` to one number, without global generators."""
 
+from numbers import Integral
+
 import numpy as np
 
 
@@ -14,4 +16,8 @@ def resolve_seed(random_state: int | np.random.RandomState | None) -> int:
         return int(np.random.SeedSequence().generate_state(1)[0])
     if isinstance(random_state, np.random.RandomState):
         return int(random_state.randint(2**31 - 1))
+    if not isinstance(random_state, Integral):
+        raise ValueError(
+            f"random_state must be an int, a numpy.random.RandomState or None; got {random_state!r}"
+        )
     return int(random_state)
