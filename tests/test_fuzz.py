@@ -50,7 +50,7 @@ def test_any_finite_table(detector, X):
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:ContrastiveFlowDetector got one feature:UserWarning")
 @pytest.mark.parametrize("detector", DETECTORS, ids=lambda detector: type(detector).__name__)
-@settings(max_examples=1500, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(X=tables)
 def test_any_finite_table_at_length(detector, X):
     check(detector, X)

@@ -2,18 +2,16 @@
 
 import logging
 from abc import ABCMeta, abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager
 from numbers import Real
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, OutlierMixin, clone
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from .._sklearn import Interval, StrOptions, fit_context
-from ._labels import bulk_mask
+from ._validation import bulk_mask, check_rows, unchanged_on_error
 
 logger = logging.getLogger(__name__)
 
@@ -23,18 +21,6 @@ AUTO_QUANTILE = 0.05
 LOST_LOG_DENSITY = -1e9
 #: Fewer bulk rows than this are all needed for training: their own scores set the threshold.
 MIN_ROWS_TO_HOLD_OUT = 20
-
-
-@contextmanager
-def unchanged_on_error(estimator: Any) -> Iterator[None]:
-    """Put every attribute back if the block fails: a failed fit loses nothing."""
-    before = vars(estimator).copy()
-    try:
-        yield
-    except BaseException:
-        vars(estimator).clear()
-        vars(estimator).update(before)
-        raise
 
 
 def _scores_are_log_densities(estimator: Any) -> bool:
@@ -91,7 +77,7 @@ class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
         return self
 
     def _fit_checked(self, X: Any, y: Any, X_contrast: Any = None) -> None:
-        X = self._checked(X, reset=True)
+        X = check_rows(self, X, reset=True)
         is_bulk = bulk_mask(y, len(X))
         has_nan = np.isnan(X).any(axis=1)
         bulk, contrast = X[is_bulk & ~has_nan], X[~is_bulk & ~has_nan]
@@ -102,7 +88,7 @@ class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
             )
         n_given, n_contrast = len(X), int((~is_bulk).sum())
         if X_contrast is not None:
-            extra = self._checked(X_contrast, reset=False, input_name="X_contrast")
+            extra = check_rows(self, X_contrast, reset=False, input_name="X_contrast")
             contrast = np.concatenate([contrast, extra[~np.isnan(extra).any(axis=1)]])
             n_given, n_contrast = n_given + len(extra), n_contrast + len(extra)
         if self._uses_contrast and n_contrast and len(contrast) == 0:
@@ -161,46 +147,6 @@ class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
         copy._fit(bulk[rest], contrast)
         return copy._score_samples(bulk[held_out])
 
-    def _checked(self, X: Any, *, reset: bool, input_name: str = "X") -> np.ndarray:
-        """Return X as a float64 array; refuse infinity and, unless omitted, NaN."""
-        try:
-            X = validate_data(
-                self,
-                X,
-                dtype=np.float64,
-                ensure_all_finite=False,
-                ensure_min_samples=2 if reset else 1,
-                reset=reset,
-            )
-        except ValueError as error:
-            if input_name == "X":
-                raise
-            raise ValueError(f"{input_name} does not match X: {error}") from error
-        # One pass in the ordinary case: a sum is finite unless something is wrong.
-        with np.errstate(over="ignore", invalid="ignore"):
-            suspicious = not np.isfinite(X.sum())
-        if suspicious:
-            self._refuse(np.isinf(X), "infinity", input_name)
-            if self.nan_policy == "raise":
-                self._refuse(np.isnan(X), "NaN", input_name)
-        return X
-
-    def _refuse(self, bad: np.ndarray, what: str, input_name: str) -> None:
-        if not bad.any():
-            return
-        rows, columns = np.nonzero(bad)
-        names = getattr(self, "feature_names_in_", None)
-        places = [
-            f"row {row}, column {column if names is None else repr(str(names[column]))}"
-            for row, column in zip(rows[:5], columns[:5], strict=True)
-        ]
-        more = f" and {len(rows) - 5} more" if len(rows) > 5 else ""
-        hint = "; nan_policy='omit' leaves rows with NaN out" if what == "NaN" else ""
-        raise ValueError(
-            f"Input {input_name} contains {what} at {'; '.join(places)}{more}. "
-            f"{type(self).__name__} needs finite numbers{hint}."
-        )
-
     def _on_finite_rows(self, X: np.ndarray, compute: Any, width: int | None = None) -> np.ndarray:
         """Apply `compute` to the rows without NaN and leave NaN in the others."""
         judged = ~np.isnan(X).any(axis=1)
@@ -225,7 +171,7 @@ class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
             NaN for rows with NaN under ``nan_policy="omit"``.
         """
         check_is_fitted(self)
-        return self._on_finite_rows(self._checked(X, reset=False), self._score_samples)
+        return self._on_finite_rows(check_rows(self, X, reset=False), self._score_samples)
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Score every row relative to the threshold: negative means outlier.

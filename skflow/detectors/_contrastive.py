@@ -9,10 +9,10 @@ import torch
 from .._sklearn import Interval, fit_context
 from ..objectives import Contrastive
 from ..training import Batch, batches
-from ._base import unchanged_on_error
 from ._flow import FlowMixin
 from ._negatives import permuted_subsets
 from ._torch import CHUNK_ROWS, TorchDetector
+from ._validation import unchanged_on_error
 
 
 class ContrastiveFlowDetector(FlowMixin, TorchDetector):

@@ -12,6 +12,7 @@ from torch import Tensor
 from ..flows import Flow, realnvp
 from ..training import resolve_seed
 from ._torch import CHUNK_ROWS
+from ._validation import check_rows
 
 
 class FlowMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
@@ -46,7 +47,7 @@ class FlowMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             with NaN under ``nan_policy="omit"``.
         """
         check_is_fitted(self)
-        X = self._checked(X, reset=False)
+        X = check_rows(self, X, reset=False)
         return self._on_finite_rows(
             X, lambda rows: self._in_chunks(Flow.latent, rows), width=self.n_features_in_
         )

@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._sklearn import StrOptions
 from ..training import resolve_seed
 from ._base import BaseDetector
+from ._validation import check_rows
 
 #: Smallest eigenvalue of the correlation matrix that is believed: below it lies rounding.
 MIN_EIGENVALUE = 1e-10
@@ -168,4 +169,4 @@ class MahalanobisDetector(BaseDetector):
             with n_features degrees of freedom.
         """
         check_is_fitted(self)
-        return self._on_finite_rows(self._checked(X, reset=False), self._distances)
+        return self._on_finite_rows(check_rows(self, X, reset=False), self._distances)

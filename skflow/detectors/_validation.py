@@ -1,0 +1,127 @@
+"""What detectors do before they look at data: check rows and labels, and keep their state."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from sklearn.utils import check_consistent_length, column_or_1d
+from sklearn.utils.validation import validate_data
+
+
+@contextmanager
+def unchanged_on_error(estimator: Any) -> Iterator[None]:
+    """Put every attribute back if the block fails: a failed fit loses nothing."""
+    before = vars(estimator).copy()
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
+
+
+def bulk_mask(y: Any, n_samples: int) -> np.ndarray:
+    """Tell bulk rows from labelled anomalies: the bulk is every row whose y is not -1.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,) or None
+        Labels. If any is -1, all others must be +1; without a -1, y changes nothing.
+    n_samples : int
+        Number of rows.
+
+    Returns
+    -------
+    mask : ndarray of bool, shape (n_samples,)
+
+    Raises
+    ------
+    ValueError
+        If y has another length, NaN, or labels other than +1 beside -1.
+    """
+    if y is None:
+        return np.ones(n_samples, dtype=bool)
+    y = column_or_1d(y, warn=True)
+    check_consistent_length(np.empty(n_samples), y)
+    if y.dtype.kind == "f" and np.isnan(y).any():
+        raise ValueError(f"y must not contain NaN; got NaN at row {np.isnan(y).argmax()}")
+    if y.dtype.kind in "US":
+        if (y == "-1").any():
+            raise ValueError("y marks anomalies with the number -1; got the text '-1'")
+        return np.ones(n_samples, dtype=bool)
+    is_bulk = np.asarray(y != -1, dtype=bool)
+    labels = list(dict.fromkeys(y[is_bulk].tolist()))
+    if not is_bulk.all() and any(label != 1 for label in labels):
+        others = [label for label in labels if label != 1]
+        raise ValueError(
+            "y marks anomalies with -1, so every other label must be +1 (bulk); "
+            f"got {others[:5]} as well"
+        )
+    if set(labels) == {0, 1}:
+        warnings.warn(
+            "y holds 0 and 1, which changes nothing: detectors take +1 for bulk and -1 for "
+            "anomalies. If 1 marks the anomalies, pass np.where(y == 1, -1, 1)",
+            UserWarning,
+            stacklevel=2,
+        )
+    return is_bulk
+
+
+def check_rows(detector: Any, X: Any, *, reset: bool, input_name: str = "X") -> np.ndarray:
+    """Return X as a float64 array; refuse infinity and, unless omitted, NaN.
+
+    Parameters
+    ----------
+    detector : BaseDetector
+        Whose columns (set if `reset`, else compared) and ``nan_policy`` count.
+    X : array-like of shape (n_samples, n_features)
+        Rows.
+    reset : bool
+        Whether this is the X of `fit`, which needs two rows at least.
+    input_name : str, default="X"
+        What errors call it.
+
+    Returns
+    -------
+    X : ndarray of shape (n_samples, n_features), float64
+    """
+    try:
+        X = validate_data(
+            detector,
+            X,
+            dtype=np.float64,
+            ensure_all_finite=False,
+            ensure_min_samples=2 if reset else 1,
+            reset=reset,
+        )
+    except ValueError as error:
+        if input_name == "X":
+            raise
+        raise ValueError(f"{input_name} does not match X: {error}") from error
+    # One pass in the ordinary case: a sum is finite unless something is wrong.
+    with np.errstate(over="ignore", invalid="ignore"):
+        suspicious = not np.isfinite(X.sum())
+    if suspicious:
+        _refuse(detector, np.isinf(X), "infinity", input_name)
+        if detector.nan_policy == "raise":
+            _refuse(detector, np.isnan(X), "NaN", input_name)
+    return X
+
+
+def _refuse(detector: Any, bad: np.ndarray, what: str, input_name: str) -> None:
+    if not bad.any():
+        return
+    rows, columns = np.nonzero(bad)
+    names = getattr(detector, "feature_names_in_", None)
+    places = [
+        f"row {row}, column {column if names is None else repr(str(names[column]))}"
+        for row, column in zip(rows[:5], columns[:5], strict=True)
+    ]
+    more = f" and {len(rows) - 5} more" if len(rows) > 5 else ""
+    hint = "; nan_policy='omit' leaves rows with NaN out" if what == "NaN" else ""
+    raise ValueError(
+        f"Input {input_name} contains {what} at {'; '.join(places)}{more}. "
+        f"{type(detector).__name__} needs finite numbers{hint}."
+    )
