@@ -422,3 +422,12 @@ def test_verbose_goes_through_logging(detector, bulk, capfd, monkeypatch):
 def test_lasting_non_finite_loss_is_an_error(detector, bulk):
     with pytest.raises(FloatingPointError, match="lower learning_rate"):
         detector.set_params(learning_rate=1e30, early_stopping=False).fit(bulk)
+
+
+@each
+@pytest.mark.parametrize("contamination", ["auto", 0.1])
+def test_rows_at_the_threshold_keep_their_label(detector, bulk, contamination):
+    """A row's label is the same alone and in company, also where it set the threshold."""
+    detector.set_params(contamination=contamination).fit(bulk[:201])
+    alone = np.concatenate([detector.predict(row[None]) for row in bulk[:201]])
+    np.testing.assert_array_equal(alone, detector.predict(bulk[:201]))

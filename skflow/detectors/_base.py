@@ -111,19 +111,23 @@ class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
         self, bulk: np.ndarray, contrast: np.ndarray, held_out: np.ndarray | None
     ) -> float:
         if self.contamination != "auto":
-            return float(np.quantile(self._score_samples(bulk), self.contamination))
-        if held_out is not None:
-            scores = self._score_samples(held_out)
+            scores = self._score_samples(bulk)
+            threshold = np.quantile(scores, self.contamination)
         else:
-            scores = self._cross_fitted_scores(bulk, contrast)
+            if held_out is not None:
+                scores = self._score_samples(held_out)
+            else:
+                scores = self._cross_fitted_scores(bulk, contrast)
+            # A fresh row scores below the k-th lowest of m others with chance k / (m + 1).
+            k = int(AUTO_QUANTILE * (len(scores) + 1))
+            threshold = np.sort(scores)[max(k, 1) - 1]
+            if k == 0:  # too few to tell 5 %: ask the training rows as well
+                in_sample = np.quantile(self._score_samples(bulk), AUTO_QUANTILE)
+                threshold = min(threshold, in_sample)
         if np.isnan(scores).any():
             return np.nan
-        # A fresh row scores below the k-th lowest of m others with chance k / (m + 1).
-        k = int(AUTO_QUANTILE * (len(scores) + 1))
-        if k >= 1:
-            return float(np.sort(scores)[k - 1])
-        # Too few to tell 5 %: also ask the training rows, and take the lower answer.
-        return float(min(scores.min(), np.quantile(self._score_samples(bulk), AUTO_QUANTILE)))
+        # A hair lower, so that rounding never flips the row that the threshold was taken from.
+        return float(threshold - 1e-9 * max(abs(threshold), np.median(np.abs(scores))))
 
     @abstractmethod
     def _fit(self, X: np.ndarray, X_contrast: np.ndarray) -> np.ndarray | None:
