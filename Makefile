@@ -30,6 +30,7 @@ docs: .venv/docs
 
 benchmark: .venv/bench
 	$(BIN)/python benchmarks/magic.py --seeds 5 --study --output benchmarks/results/magic
+	$(BIN)/python benchmarks/flows.py --output benchmarks/results/flows
 
 # One stamp for each set of extras.
 .venv/%: setup.cfg pyproject.toml constraints.txt | .venv/bin/python

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from skflow.training import Batch, batches, resolve_seed, train
+from skflow.training import Batch, Noise, batches, resolve_seed, seeded_torch, train
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -175,22 +175,43 @@ def test_few_steps(max_iter):
 
 def test_batches_see_every_row_once_an_epoch():
     rows = Batch(torch.arange(10.0).reshape(-1, 1), torch.arange(3.0).reshape(-1, 1))
-    stream = batches(rows, 5, (None, None), generator())
+    stream = batches(rows, 5, (Noise(), Noise()), generator())
     first, second = next(stream), next(stream)
     assert sorted(torch.cat([first.bulk, second.bulk]).flatten().tolist()) == list(range(10))
     # Fewer contrast rows than a batch: all of them, each time.
     assert sorted(second.contrast.flatten().tolist()) == [0, 1, 2]
-    assert next(batches(Batch(rows.bulk), 50, (None, None), generator())).bulk.shape == (10, 1)
+    assert next(batches(Batch(rows.bulk), 50, (Noise(), Noise()), generator())).bulk.shape == (
+        10,
+        1,
+    )
 
 
 def test_noise_is_new_each_time_and_scaled_by_feature():
     rows = Batch(torch.zeros(2000, 2, dtype=torch.float64))
     scale = torch.tensor([0.0, 3.0], dtype=torch.float64)
-    stream = batches(rows, 2000, (scale, None), generator())
+    stream = batches(rows, 2000, (Noise(scale), Noise()), generator())
     a, b = next(stream).bulk, next(stream).bulk
     assert a[:, 0].abs().max() == 0
     assert a[:, 1].std().item() == pytest.approx(3.0, rel=0.1)
     assert not a.equal(b)
+
+
+def test_uniform_noise_fills_one_step():
+    rows = Batch(torch.zeros(5000, 2, dtype=torch.float64))
+    width = torch.tensor([2.0, 0.0], dtype=torch.float64)
+    drawn = next(batches(rows, 5000, (Noise(None, width), Noise()), generator())).bulk
+    assert drawn[:, 1].abs().max() == 0
+    assert drawn[:, 0].abs().max() <= 1
+    assert drawn[:, 0].std().item() == pytest.approx(2 / 12**0.5, rel=0.05)
+
+
+def test_seeded_torch_puts_the_global_generator_back():
+    before = torch.random.get_rng_state()
+    with seeded_torch(3):
+        a = torch.rand(2)
+    with seeded_torch(3):
+        assert torch.rand(2).equal(a)
+    assert torch.random.get_rng_state().equal(before)
 
 
 def test_seeds():

@@ -89,6 +89,8 @@ class AutoencoderDetector(TorchDetector):
         The network's parameters.
     architecture_ : dict
         Parameters that the network was built with.
+    seed_ : int
+        Seed of the fit, also where `random_state` was None.
     offset_ : float
         Threshold on `score_samples`.
     history_ : dict of lists
@@ -166,9 +168,9 @@ class AutoencoderDetector(TorchDetector):
         self.nan_policy = nan_policy
 
     def _make_module(
-        self, n_features: int, architecture: dict[str, Any], generator: torch.Generator | None
+        self, architecture: dict[str, Any], generator: torch.Generator | None
     ) -> _Autoencoder:
-        latent_features = architecture["latent_features"]
+        n_features, latent_features = architecture["n_features"], architecture["latent_features"]
         if latent_features == "auto":
             latent_features = min(max(1, n_features // 2), 32)
         return _Autoencoder(n_features, architecture["hidden_features"], latent_features, generator)

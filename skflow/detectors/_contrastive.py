@@ -1,7 +1,7 @@
 """ContrastiveFlowDetector: rare events found with labelled examples or an auxiliary sample."""
 
 import warnings
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
 import torch
@@ -35,10 +35,20 @@ class ContrastiveFlowDetector(FlowMixin, TorchDetector):
         warm-up, in nats.
     contrast_noise : float, default=0.15
         As `noise`, for the contrast rows: a few labelled rows stand for a whole region.
+    flow : {"realnvp", "spline"}, registered name or callable, default="realnvp"
+        The flow: `skflow.flows.realnvp`, the slower and more expressive `skflow.flows.spline`,
+        one named by `skflow.flows.register_flow`, or a callable that makes one from the number of
+        features (with a condition: of features and of conditions), another library's included.
     n_blocks : int, default=8
-        Number of blocks of ActNorm, fixed rotation and affine coupling.
+        Number of blocks of a preset flow.
     hidden_features : int, default=64
         Width of the two hidden layers of every coupling network.
+    condition : array-like of str, int or bool, default=None
+        Columns of X (names, positions or a mask) that are a condition, such as a zenith angle:
+        the score is the log-density of the others given these.
+    discrete_features : array-like of str, int or bool, default=None
+        Columns of X that take few values, evenly spaced, such as counts. In training they get
+        uniform noise of one step, and their share in the density is the probability of the value.
     contamination : "auto" or float in (0, 0.5], default="auto"
         Share of the bulk below the threshold: of the training rows for a float; for "auto", 5 %
         of held-out rows (those of early stopping, else of a second fit on the other rows).
@@ -84,6 +94,8 @@ class ContrastiveFlowDetector(FlowMixin, TorchDetector):
         The flow's parameters.
     architecture_ : dict
         Parameters that the flow was built with.
+    seed_ : int
+        Seed of the fit, also where `random_state` was None.
     offset_ : float
         Threshold on `score_samples`.
     history_ : dict of lists
@@ -129,7 +141,7 @@ class ContrastiveFlowDetector(FlowMixin, TorchDetector):
 
     _parameter_constraints: dict[str, list[Any]] = {
         **TorchDetector._parameter_constraints,
-        "n_blocks": [Interval(Integral, 1, None, closed="left")],
+        **FlowMixin._flow_constraints,
         "contrast_weight": [Interval(Real, 0, None, closed="neither")],
         "clamp_margin": [Interval(Real, 0, None, closed="neither")],
         "contrast_noise": [Interval(Real, 0, None, closed="left")],
@@ -145,8 +157,11 @@ class ContrastiveFlowDetector(FlowMixin, TorchDetector):
         contrast_weight: float = 3.0,
         clamp_margin: float = 30.0,
         contrast_noise: float = 0.15,
+        flow: Any = "realnvp",
         n_blocks: int = 8,
         hidden_features: int = 64,
+        condition: Any = None,
+        discrete_features: Any = None,
         contamination: float | str = "auto",
         max_iter: int | str = "auto",
         batch_size: int = 256,
@@ -165,8 +180,11 @@ class ContrastiveFlowDetector(FlowMixin, TorchDetector):
         self.contrast_weight = contrast_weight
         self.clamp_margin = clamp_margin
         self.contrast_noise = contrast_noise
+        self.flow = flow
         self.n_blocks = n_blocks
         self.hidden_features = hidden_features
+        self.condition = condition
+        self.discrete_features = discrete_features
         self.contamination = contamination
         self.max_iter = max_iter
         self.batch_size = batch_size
@@ -227,8 +245,8 @@ class ContrastiveFlowDetector(FlowMixin, TorchDetector):
         n_steps = self._resolved_max_iter(len(rows.bulk))
         n_warmup = (n_steps + 1) // 2
         noise = (
-            self._noise_scale(module, self.noise),
-            self._noise_scale(module, self.contrast_noise),
+            self._noise(module, self.noise),
+            self._noise(module, self.contrast_noise),
         )
 
         def run(rows: Batch, held_out: Batch | None, max_iter: int, phase: str) -> bool:

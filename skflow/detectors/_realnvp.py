@@ -1,9 +1,7 @@
 """RealNVPOutlierDetector: one-class detection with the density of a RealNVP flow."""
 
-from numbers import Integral
 from typing import Any
 
-from .._sklearn import Interval
 from ..objectives import Likelihood
 from ._flow import FlowMixin
 from ._torch import TorchDetector
@@ -19,10 +17,20 @@ class RealNVPOutlierDetector(FlowMixin, TorchDetector):
 
     Parameters
     ----------
+    flow : {"realnvp", "spline"}, registered name or callable, default="realnvp"
+        The flow: `skflow.flows.realnvp`, the slower and more expressive `skflow.flows.spline`,
+        one named by `skflow.flows.register_flow`, or a callable that makes one from the number of
+        features (with a condition: of features and of conditions), another library's included.
     n_blocks : int, default=8
-        Number of blocks of ActNorm, fixed rotation and affine coupling.
+        Number of blocks of a preset flow.
     hidden_features : int, default=128
         Width of the two hidden layers of every coupling network.
+    condition : array-like of str, int or bool, default=None
+        Columns of X (names, positions or a mask) that are a condition, such as a zenith angle:
+        the score is the log-density of the others given these.
+    discrete_features : array-like of str, int or bool, default=None
+        Columns of X that take few values, evenly spaced, such as counts. In training they get
+        uniform noise of one step, and their share in the density is the probability of the value.
     contamination : "auto" or float in (0, 0.5], default="auto"
         Share of the bulk below the threshold: of the training rows for a float; for "auto", 5 %
         of held-out rows (those of early stopping, else of a second fit on the other rows).
@@ -63,6 +71,8 @@ class RealNVPOutlierDetector(FlowMixin, TorchDetector):
         The flow's parameters.
     architecture_ : dict
         Parameters that the flow was built with.
+    seed_ : int
+        Seed of the fit, also where `random_state` was None.
     offset_ : float
         Threshold on `score_samples`.
     history_ : dict of lists
@@ -99,15 +109,18 @@ class RealNVPOutlierDetector(FlowMixin, TorchDetector):
 
     _parameter_constraints: dict[str, list[Any]] = {
         **TorchDetector._parameter_constraints,
-        "n_blocks": [Interval(Integral, 1, None, closed="left")],
+        **FlowMixin._flow_constraints,
     }
     _is_log_density = True
 
     def __init__(
         self,
         *,
+        flow: Any = "realnvp",
         n_blocks: int = 8,
         hidden_features: int = 128,
+        condition: Any = None,
+        discrete_features: Any = None,
         contamination: float | str = "auto",
         max_iter: int | str = "auto",
         batch_size: int = 256,
@@ -123,8 +136,11 @@ class RealNVPOutlierDetector(FlowMixin, TorchDetector):
         verbose: int = 0,
         nan_policy: str = "raise",
     ):
+        self.flow = flow
         self.n_blocks = n_blocks
         self.hidden_features = hidden_features
+        self.condition = condition
+        self.discrete_features = discrete_features
         self.contamination = contamination
         self.max_iter = max_iter
         self.batch_size = batch_size

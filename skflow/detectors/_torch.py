@@ -7,13 +7,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from numbers import Integral, Real
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from .._sklearn import CallbackSupportMixin, Interval, StrOptions, with_callbacks
-from ..training import Batch, batches, resolve_seed, train
+from ..flows import fuse
+from ..training import Batch, Noise, batches, resolve_seed, train
 from ._base import MIN_ROWS_TO_HOLD_OUT, BaseDetector
 
 #: Evaluations of the held-out loss in a phase of training.
@@ -24,6 +26,10 @@ MAX_HELD_OUT = 10_000
 MIN_HELD_OUT_CONTRAST = 5
 #: Rows scored at once: bounds memory and fits the cache.
 CHUNK_ROWS = 4096
+
+#: Networks built for scoring, with the weights and the device that they were built for. Not an
+#: attribute: fitted state is plain data, and scoring changes nothing in it.
+_built: WeakKeyDictionary[Any, tuple[Any, Any, Any]] = WeakKeyDictionary()
 
 
 @contextmanager
@@ -49,7 +55,8 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
 
     A leaf names its network's parameters in ``_architecture`` and defines ``_make_module``,
     ``_make_objective`` and ``_score_rows``. The fitted network is kept as NumPy arrays in
-    ``weights_`` and rebuilt, in float64, when rows are scored.
+    ``weights_`` and rebuilt, in float64, when rows are scored. Flows train and score in their
+    fast form.
     """
 
     _parameter_constraints: dict[str, list[Any]] = {
@@ -75,12 +82,20 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
     architecture_: dict[str, Any]
     history_: dict[str, list[Any]]
     n_iter_: int
+    seed_: int
 
     @abstractmethod
-    def _make_module(
-        self, n_features: int, architecture: dict[str, Any], generator: torch.Generator | None
-    ) -> Any:
+    def _make_module(self, architecture: dict[str, Any], generator: torch.Generator | None) -> Any:
         """Build the untrained network, with a ``standardize`` layer and ``initialize(x)``."""
+
+    def _resolved_architecture(self, X: np.ndarray) -> dict[str, Any]:
+        """All that the network is built from, as plain data."""
+        named = {name: getattr(self, name) for name in self._architecture}
+        return {"n_features": X.shape[1], **named}
+
+    def _initialize(self, module: Any, rows: Tensor, generator: torch.Generator) -> None:
+        """Set what starts from the training rows."""
+        module.initialize(rows)
 
     @abstractmethod
     def _make_objective(self) -> Callable[[nn.Module, Batch], Tensor]:
@@ -96,11 +111,12 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
 
     def _fit(self, X: np.ndarray, X_contrast: np.ndarray) -> np.ndarray | None:
         device = self._device()
-        generator = torch.Generator().manual_seed(resolve_seed(self.random_state))
-        architecture = {name: getattr(self, name) for name in self._architecture}
+        seed = resolve_seed(self.random_state)
+        generator = torch.Generator().manual_seed(seed)
+        architecture = self._resolved_architecture(X)
         rows, held_out = self._split(X, X_contrast, generator)
         if self.warm_start and hasattr(self, "weights_"):
-            n_features = len(self.weights_["standardize.mean"])
+            n_features = self.architecture_["n_features"]
             if X.shape[1] != n_features:
                 raise ValueError(
                     f"warm_start=True goes on from a fit on {n_features} features; X must have as "
@@ -113,16 +129,17 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
                 )
             module = self._rebuilt(torch.float32)
         else:
-            module = self._make_module(X.shape[1], architecture, generator)
-            module.initialize(rows.bulk)
+            self.seed_ = seed
+            module = self._make_module(architecture, generator)
             self.architecture_, self.history_, self.n_iter_ = architecture, {}, 0
+            self._initialize(module, rows.bulk, generator)
         # A copy, so that a failed fit can put the old history back.
         self.history_ = {name: list(values) for name, values in self.history_.items()}
         context = self._init_callback_context(max_subtasks=self._n_phases * N_EVALUATIONS)
         context.call_on_fit_task_begin(estimator=self, X=X)
         with shown_progress(self.verbose), torch.enable_grad():
             self._train(
-                module.to(device),
+                fuse(module.to(device)),
                 rows.to(device),
                 None if held_out is None else held_out.to(device),
                 torch.Generator(device).manual_seed(
@@ -164,15 +181,15 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
         context: Any,
     ) -> None:
         """Train the module: one phase, unless a leaf has more."""
-        noise = (self._noise_scale(module, self.noise), None)
+        noise = (self._noise(module, self.noise), Noise())
         stream = batches(rows, self.batch_size, noise, generator)
         n_steps = self._resolved_max_iter(len(rows.bulk))
         objective = self._make_objective()
         self._run_phase(module, objective, stream, held_out, n_steps, "train", context)
 
-    @staticmethod
-    def _noise_scale(module: Any, noise: float) -> Tensor | None:
-        return noise * module.standardize.scale if noise else None
+    def _noise(self, module: Any, noise: float) -> Noise:
+        """Noise of training rows; `noise` counts standard deviations of every feature."""
+        return Noise(noise * module.standardize.scale if noise else None)
 
     def _resolved_max_iter(self, n_samples: int) -> int:
         if self.max_iter != "auto":
@@ -226,6 +243,7 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
         return {
             "weights_": _arrays(module),
             "architecture_": self.architecture_,
+            "seed_": self.seed_,
             "offset_": math.nan,
             "n_features_in_": self.n_features_in_,
         }
@@ -250,9 +268,7 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
 
     def _rebuilt(self, dtype: torch.dtype = torch.float64) -> Any:
         """Build the fitted network from its arrays."""
-        # On the meta device nothing is drawn or computed before the weights come in.
-        with torch.device("meta"):
-            module = self._make_module(self.n_features_in_, self.architecture_, None)
+        module = self._blank_module()
         expected = {name: value.dtype for name, value in module.state_dict().items()}
         state = {name: torch.tensor(value) for name, value in self.weights_.items()}
         for name, value in state.items():
@@ -261,11 +277,24 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
         module.load_state_dict(state, assign=True)
         return module.eval()
 
+    def _blank_module(self) -> Any:
+        # On the meta device nothing is drawn or computed before the weights come in.
+        with torch.device("meta"):
+            return self._make_module(self.architecture_, None)
+
+    def _scoring_module(self, device: torch.device) -> Any:
+        """The fitted network for scoring: kept, because building takes longer than a few rows."""
+        weights, built_on, module = _built.get(self, (None, None, None))
+        if weights is not self.weights_ or built_on != device:
+            module = fuse(self._rebuilt().to(device))
+            _built[self] = (self.weights_, device, module)
+        return module
+
     @torch.no_grad()
     def _in_chunks(self, compute: Callable[[Any, Tensor], Tensor], X: np.ndarray) -> np.ndarray:
         """Apply ``compute(module, rows)`` to X, chunk by chunk, in float64."""
         device = self._device(scoring=True)
-        module = self._rebuilt().to(device)
+        module = self._scoring_module(device)
         parts = [
             compute(module, torch.tensor(X[i : i + CHUNK_ROWS], device=device)).cpu().numpy()
             for i in range(0, len(X), CHUNK_ROWS)
@@ -278,6 +307,7 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
 
 def _arrays(module: nn.Module) -> dict[str, np.ndarray]:
     """State of a module as plain arrays."""
+    module = getattr(module, "unfused", module)
     return {
         name: value.detach().cpu().numpy().copy() for name, value in module.state_dict().items()
     }

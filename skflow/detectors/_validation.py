@@ -69,6 +69,59 @@ def bulk_mask(y: Any, n_samples: int) -> np.ndarray:
     return is_bulk
 
 
+def resolve_columns(detector: Any, columns: Any, name: str) -> list[int]:
+    """Return the positions of chosen columns.
+
+    Parameters
+    ----------
+    detector : BaseDetector
+        Being fitted: its ``n_features_in_`` and, for names, ``feature_names_in_`` count.
+    columns : None, or array-like of str, int or bool
+        Names, positions (negative ones count from the end), or a mask.
+    name : str
+        The parameter, for errors.
+
+    Returns
+    -------
+    positions : list of int
+
+    Raises
+    ------
+    ValueError
+        If a column does not exist, is chosen twice, or cannot be told by its name.
+    """
+    n_features = detector.n_features_in_
+    chosen = np.asarray([] if columns is None else columns)
+    if chosen.size == 0:
+        return []
+    if chosen.ndim != 1 or chosen.dtype.kind not in "biuUO":
+        raise ValueError(
+            f"{name} must be a list of column names, positions or bools; got {columns!r}"
+        )
+    if chosen.dtype.kind == "b":
+        if len(chosen) != n_features:
+            raise ValueError(
+                f"{name} must have one bool for each of the {n_features} columns; got {len(chosen)}"
+            )
+        return np.flatnonzero(chosen).tolist()
+    if chosen.dtype.kind in "UO":
+        names = list(getattr(detector, "feature_names_in_", []))
+        missing = [column for column in chosen.tolist() if column not in names]
+        if missing:
+            known = names or "no names: X must be a DataFrame, or columns chosen by position"
+            raise ValueError(f"{name} must be columns of X; got {missing}, and X has {known}")
+        positions = [names.index(column) for column in chosen.tolist()]
+    else:
+        if (chosen < -n_features).any() or (chosen >= n_features).any():
+            raise ValueError(
+                f"{name} must be positions within the {n_features} columns of X; got {columns!r}"
+            )
+        positions = (chosen % n_features).tolist()
+    if len(set(positions)) < len(positions):
+        raise ValueError(f"{name} must not repeat a column; got {columns!r}")
+    return positions
+
+
 def check_rows(detector: Any, X: Any, *, reset: bool, input_name: str = "X") -> np.ndarray:
     """Return X as a float64 array; refuse infinity and, unless omitted, NaN.
 

@@ -1,14 +1,13 @@
-"""Invertible layers: each maps a batch to (batch, log-determinant) and back.
+"""Layers that shift and scale; and what all layers have in common.
 
-``forward(x)`` takes rows of shape (n, d) and returns ``(z, log_det)``; ``log_det``, of shape
-(n,) or a scalar where it is the same for all rows, is ``log |det dz/dx|``. ``inverse(z)``
-returns the rows. Layers whose first values come from data have ``initialize(x)``.
+``forward(x, condition)`` takes rows of shape (n, d) and returns ``(z, log_det)``; ``log_det``, of
+shape (n,) or a scalar where it is the same for all rows, is ``log |det dz/dx|``.
+``inverse(z, condition)`` returns the rows. The condition, rows (n, k) or None, matters to
+couplings alone. Layers whose first values come from data have ``initialize(x)``.
 """
 
 import torch
 from torch import Tensor, nn
-
-from ._networks import mlp
 
 
 class Standardize(nn.Module):
@@ -68,98 +67,8 @@ class ActNorm(nn.Module):
         self.log_scale.copy_(torch.where(std < 1e-2, 1.0, std).log().neg())
         self.shift.copy_(-x.mean(dim=0) * self.log_scale.exp())
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
         return torch.addcmul(self.shift, x, self.log_scale.exp()), self.log_scale.sum()
 
-    def inverse(self, z: Tensor) -> Tensor:
+    def inverse(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         return (z - self.shift) * torch.exp(-self.log_scale)
-
-
-class Rotation(nn.Module):
-    """Fixed random rotation, drawn uniformly: every coupling sees other directions.
-
-    The matrix is kept in float64: rounded to float32 it would not quite be a rotation.
-    """
-
-    matrix: Tensor
-
-    def __init__(self, n_features: int, generator: torch.Generator | None = None):
-        super().__init__()
-        normal = torch.randn(n_features, n_features, generator=generator, dtype=torch.float64)
-        q, r = torch.linalg.qr(normal)
-        self.register_buffer("matrix", q * r.diagonal().sign())
-
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        return x @ self.matrix.T.to(x.dtype), x.new_zeros(())
-
-    def inverse(self, z: Tensor) -> Tensor:
-        return z @ self.matrix.to(z.dtype)
-
-
-class Permutation(nn.Module):
-    """Fixed random order of the features: a rotation for where its matrix is too large."""
-
-    order: Tensor
-
-    def __init__(self, n_features: int, generator: torch.Generator | None = None):
-        super().__init__()
-        self.register_buffer("order", torch.randperm(n_features, generator=generator))
-
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        return x[:, self.order], x.new_zeros(())
-
-    def inverse(self, z: Tensor) -> Tensor:
-        return z[:, self.order.argsort()]
-
-
-class AffineCoupling(nn.Module):
-    """Affine coupling: the first half of the features shifts and scales the second half.
-
-    ``z_2 = x_2 * exp(s(x_1)) + t(x_1)``, Dinh et al. 2017, arXiv:1605.08803, eqs. 4-5, with the
-    log-scale softly clamped, ``s = c tanh(r / c)``, so that no row can make it overflow. Starts
-    as the identity.
-
-    Parameters
-    ----------
-    n_features : int
-        At least 2.
-    hidden_features : int
-        Width of the two hidden layers of the network that computes ``r`` and ``t``.
-    clamp : float, default=2.0
-        Largest absolute log-scale ``c``.
-    generator : torch.Generator or None
-        Where the initial weights are drawn from.
-    """
-
-    def __init__(
-        self,
-        n_features: int,
-        hidden_features: int,
-        *,
-        clamp: float = 2.0,
-        generator: torch.Generator | None = None,
-    ):
-        super().__init__()
-        self.n_passed = n_features // 2
-        self.clamp = clamp
-        n_moved = n_features - self.n_passed
-        self.network = mlp(
-            [self.n_passed, hidden_features, hidden_features, 2 * n_moved],
-            generator,
-            zero_output=True,
-        )
-
-    def _shift_and_log_scale(self, passed: Tensor) -> tuple[Tensor, Tensor]:
-        shift, raw = self.network(passed).chunk(2, dim=1)
-        return shift, self.clamp * torch.tanh(raw / self.clamp)
-
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        passed, moved = x[:, : self.n_passed], x[:, self.n_passed :]
-        shift, log_scale = self._shift_and_log_scale(passed)
-        z = torch.cat([passed, torch.addcmul(shift, moved, log_scale.exp())], dim=1)
-        return z, log_scale.sum(dim=1)
-
-    def inverse(self, z: Tensor) -> Tensor:
-        passed, moved = z[:, : self.n_passed], z[:, self.n_passed :]
-        shift, log_scale = self._shift_and_log_scale(passed)
-        return torch.cat([passed, (moved - shift) * torch.exp(-log_scale)], dim=1)

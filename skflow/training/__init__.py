@@ -1,7 +1,7 @@
 """The one training loop, its batches and its seeds."""
 
-from ._batches import Batch, batches
+from ._batches import Batch, Noise, batches
 from ._loop import train
-from ._seeds import resolve_seed
+from ._seeds import resolve_seed, seeded_torch
 
-__all__ = ["Batch", "batches", "resolve_seed", "train"]
+__all__ = ["Batch", "Noise", "batches", "resolve_seed", "seeded_torch", "train"]

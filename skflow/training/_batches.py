@@ -27,10 +27,29 @@ def _slices(x: Tensor, size: int, generator: torch.Generator) -> Iterator[Tensor
             yield x[order[start : start + size]]
 
 
+class Noise(NamedTuple):
+    """What is added to rows each time they are drawn, for every feature; None for nothing."""
+
+    #: Standard deviation (d,) of normal noise.
+    std: Tensor | None = None
+    #: Width (d,) of noise uniform around 0: the step of a discrete feature.
+    width: Tensor | None = None
+
+    def added(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        """Rows (n, d) with noise; what would overflow is clipped."""
+        for scale, draw in ((self.std, torch.randn), (self.width, torch.rand)):
+            if scale is not None:
+                drawn = draw(x.shape, generator=generator, device=x.device, dtype=x.dtype)
+                largest = torch.finfo(x.dtype).max
+                centred = drawn if draw is torch.randn else drawn.sub_(0.5)
+                x = torch.addcmul(x, centred, scale.to(x)).clamp_(-largest, largest)
+        return x
+
+
 def batches(
     rows: Batch,
     batch_size: int,
-    noise: tuple[Tensor | None, Tensor | None],
+    noise: tuple[Noise, Noise],
     generator: torch.Generator,
 ) -> Iterator[Batch]:
     """Endless batches of bulk rows and, where there are any, of contrast rows beside them.
@@ -41,22 +60,15 @@ def batches(
         All rows: bulk (n, d) and contrast (m, d) or None.
     batch_size : int
         Rows of each kind in a batch; all of them where there are fewer.
-    noise : tuple of (Tensor or None)
-        For bulk and contrast rows, the standard deviation (d,) of the normal noise added to
-        every feature, drawn anew each time; None for no noise.
+    noise : tuple of Noise
+        What is added to bulk rows and to contrast rows, drawn anew each time.
     generator : torch.Generator
         Source of order and noise, on the device of the rows.
     """
 
-    def stream(x: Tensor, scale: Tensor | None) -> Iterator[Tensor]:
+    def stream(x: Tensor, noise: Noise) -> Iterator[Tensor]:
         for part in _slices(x, min(batch_size, len(x)), generator):
-            if scale is not None:
-                normal = torch.randn(
-                    part.shape, generator=generator, device=part.device, dtype=part.dtype
-                )
-                largest = torch.finfo(part.dtype).max
-                part = torch.addcmul(part, normal, scale).clamp_(-largest, largest)
-            yield part
+            yield noise.added(part, generator)
 
     bulk = stream(rows.bulk, noise[0])
     if rows.contrast is None:

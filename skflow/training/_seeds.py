@@ -1,8 +1,14 @@
 """Seeds: from scikit-learn's ``random_state`` to one number, without global generators."""
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from numbers import Integral
 
 import numpy as np
+import torch
+
+_lock = threading.Lock()
 
 
 def resolve_seed(random_state: int | np.random.RandomState | None) -> int:
@@ -21,3 +27,11 @@ def resolve_seed(random_state: int | np.random.RandomState | None) -> int:
             f"random_state must be an int, a numpy.random.RandomState or None; got {random_state!r}"
         )
     return int(random_state)
+
+
+@contextmanager
+def seeded_torch(seed: int) -> Iterator[None]:
+    """Seed torch's global generator for code that knows no other; it is put back afterwards."""
+    with _lock, torch.random.fork_rng(devices=[]):
+        torch.random.manual_seed(seed)
+        yield

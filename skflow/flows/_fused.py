@@ -1,0 +1,244 @@
+"""The fast form of a RealNVP flow: all blocks in one autograd function, written by hand.
+
+Autograd's bookkeeping, and memory taken and returned at every operation, cost as much as the
+arithmetic of a small batch. Here features come first, so that every slice is contiguous, what the
+backward pass needs lies in one piece of memory, and all gradients in another.
+"""
+
+import math
+from itertools import repeat
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+from ._adapters import RowFlow
+from ._coupling import AffineCoupling
+from ._flow import Flow
+from ._layers import ActNorm, Standardize
+from ._linear import Rotation
+from ._matmul import product
+
+#: Rows that go through all blocks at once: what they need stays in the cache.
+CACHED_ROWS = 512
+
+
+class _Shape(NamedTuple):
+    n_blocks: int
+    n_features: int
+    n_conditions: int
+    hidden_features: int
+    clamp: float
+    reach: float
+
+    @property
+    def n_passed(self) -> int:
+        return self.n_features // 2
+
+    @property
+    def n_moved(self) -> int:
+        return self.n_features - self.n_passed
+
+    def parameters(self, flat: Tensor) -> list[Tensor]:
+        """Views of a flat tensor: shift, log-scale, weights and biases, stacked over blocks."""
+        d, h = self.n_features, self.hidden_features
+        n_in, n_out = self.n_conditions + self.n_passed, 2 * self.n_moved
+        shapes = [(d,), (d,), (h, n_in), (h, 1), (h, h), (h, 1), (n_out, h), (n_out, 1)]
+        parts = flat.split([self.n_blocks * math.prod(shape) for shape in shapes])
+        return [part.view(self.n_blocks, *shape) for part, shape in zip(parts, shapes, strict=True)]
+
+
+class _LogProb(torch.autograd.Function):
+    """Log-density of standardised rows; the loops mirror the layers' own ``forward``."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        condition: Tensor | None,
+        flat: Tensor,
+        rotations: Tensor,
+        shape: _Shape,
+    ) -> Tensor:
+        p, m = shape.n_passed, shape.n_moved
+        shift, log_scale, *networks = shape.parameters(flat)
+        # ActNorm and rotation are one affine map.
+        linear = rotations * log_scale.exp()[:, None]
+        offset = rotations @ shift[..., None]
+        z = x.T.contiguous()
+        tanhs = x.new_empty(shape.n_blocks, m, len(x))
+        for_backward = any(ctx.needs_input_grad)
+        kept = []
+        stacks = (linear, offset, *networks, tanhs)
+        blocks = zip(*(stack.unbind() for stack in stacks), strict=True)
+        for block_linear, block_offset, w1, b1, w2, b2, w3, b3, tanh in blocks:
+            u = product(block_linear, z, block_offset)
+            passed, moved = u[:p], u[p:]
+            known = passed if condition is None else torch.cat([condition.T, passed])
+            known = known.clamp(-shape.reach, shape.reach)
+            h1 = product(w1, known, b1).relu_()
+            h2 = product(w2, h1, b2).relu_()
+            raw = product(w3, h2, b3)
+            torch.mul(raw[m:], 1 / shape.clamp, out=tanh).tanh_()
+            scale = torch.mul(tanh, shape.clamp).exp_()
+            if for_backward:
+                kept.append((z, moved, known, h1, h2, tanh, scale))
+            z = torch.cat([passed, torch.addcmul(raw[:m], moved, scale)])
+        ctx.shape, ctx.kept = shape, kept
+        ctx.save_for_backward(flat, rotations, linear, z)
+        log_det = log_scale.sum() + shape.clamp * tanhs.sum(dim=(0, 1))
+        return log_det - 0.5 * (z.square().sum(dim=0) + shape.n_features * math.log(2 * math.pi))
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        flat, rotations, linear, z = ctx.saved_tensors
+        shape: _Shape = ctx.shape
+        k, p = shape.n_conditions, shape.n_passed
+        _, _, w1, _, w2, _, w3, _ = shape.parameters(flat)
+        flat_grad = torch.empty_like(flat)
+        d_shift, d_log_scale, *d_networks = shape.parameters(flat_grad)
+        d_linear, d_offset = torch.empty_like(linear), torch.empty_like(d_shift)[..., None]
+        d_condition = z.new_zeros(k, z.shape[1])
+        d_z = z * -grad
+        transposed = (stack.mT.unbind() for stack in (linear, w1, w2, w3))
+        outputs = (stack.unbind() for stack in (d_linear, d_offset, *d_networks))
+        blocks = list(zip(ctx.kept, *transposed, *outputs, strict=True))
+        for kept, block_linear, w1, w2, w3, *d_block in reversed(blocks):
+            z, moved, known, h1, h2, tanh, scale = kept
+            d_linear_i, d_offset_i, d_w1, d_b1, d_w2, d_b2, d_w3, d_b3 = d_block
+            d_shift_i = d_z[p:]
+            d_moved = d_shift_i * scale
+            # The derivative of the clamp c tanh(r / c) is 1 - tanh^2.
+            d_log = torch.addcmul(grad, d_moved, moved)
+            d_raw = torch.cat([d_shift_i, torch.addcmul(d_log, d_log * tanh, tanh, value=-1)])
+            d_h2 = _linear_backward(w3, h2, d_raw, d_w3, d_b3)
+            d_h1 = _linear_backward(w2, h1, _relu_backward(d_h2, h2), d_w2, d_b2)
+            d_known = _linear_backward(w1, known, _relu_backward(d_h1, h1), d_w1, d_b1)
+            d_known.mul_(known.abs() < shape.reach)
+            d_condition += d_known[:k]
+            d_u = torch.cat([d_known[k:].add_(d_z[:p]), d_moved])
+            d_z = _linear_backward(block_linear, z, d_u, d_linear_i, d_offset_i)
+        torch.sum(d_linear.mul_(linear), 1, out=d_log_scale).add_(grad.sum())
+        torch.matmul(d_offset.mT, rotations, out=d_shift[:, None])
+        return d_z.T, d_condition.T if k else None, flat_grad, None, None
+
+
+def _linear_backward(
+    transposed: Tensor, inputs: Tensor, d_outputs: Tensor, d_weight: Tensor, d_bias: Tensor
+) -> Tensor:
+    """Write the gradients of a linear layer's weight and bias; return that of its inputs."""
+    product(d_outputs, inputs.T, out=d_weight)
+    torch.sum(d_outputs, 1, keepdim=True, out=d_bias)
+    return product(transposed, d_outputs)
+
+
+def _relu_backward(grad: Tensor, output: Tensor) -> Tensor:
+    """Zero the gradient, in place, where the output of the ReLU is zero."""
+    return torch.ops.aten.threshold_backward.grad_input(grad, output, 0, grad_input=grad)
+
+
+class FusedFlow(nn.Module):
+    """A RealNVP flow in its fast form; made by `fuse`."""
+
+    unfused: Flow
+
+    def __init__(self, flow: Flow):
+        super().__init__()
+        coupling: Any = flow.layers[2]
+        self.n_features, self.n_conditions = flow.n_features, flow.n_conditions
+        self.shape = _Shape(
+            len(flow.layers) // 3,
+            flow.n_features,
+            flow.n_conditions,
+            coupling.network[1].out_features,
+            coupling.clamp,
+            coupling.reach,
+        )
+        parameters = _by_kind(flow)
+        self.flat = nn.Parameter(torch.cat([p.detach().reshape(-1) for p in parameters]))
+        parts = self.flat.detach().split([p.numel() for p in parameters])
+        for parameter, part in zip(parameters, parts, strict=True):
+            parameter.data = part.view(parameter.shape)
+        rotations: list[Any] = [layer.matrix for layer in flow.layers[1::3]]
+        self.rotations = torch.stack(rotations).to(self.flat.dtype)
+        # Hidden from `parameters`: the flow's are those of `flat`.
+        object.__setattr__(self, "unfused", flow)
+
+    @property
+    def standardize(self) -> Standardize:
+        """The flow's own."""
+        return self.unfused.standardize
+
+    def log_prob(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
+        """As `Flow.log_prob`."""
+        z, known, log_det = self.unfused._standardized(x, condition)
+        parts = [
+            _LogProb.apply(rows, given, self.flat, self.rotations, self.shape)
+            for rows, given in zip(
+                z.split(CACHED_ROWS),
+                repeat(None) if known is None else known.split(CACHED_ROWS),
+                strict=False,
+            )
+        ]
+        return torch.cat(parts).double() + log_det
+
+    def latent(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
+        """As `Flow.latent`, in the readable form."""
+        return self.unfused.latent(x, condition)
+
+
+class _FusedRowFlow(RowFlow):
+    """A `RowFlow` with its flow in the fast form."""
+
+    def __init__(self, fast: FusedFlow, unfused: RowFlow):
+        super().__init__(fast, unfused.condition)
+        object.__setattr__(self, "unfused", unfused)
+
+
+def fuse(flow: Any) -> Any:
+    """Return the fast form of a flow, where there is one, else the flow itself.
+
+    There is one for blocks of `ActNorm`, `Rotation` and `AffineCoupling`, such as `realnvp`
+    makes for 2 to 512 features. It computes the same log-densities from the same parameters:
+    those of the flow become views of one tensor, ``flat``, which one optimiser step updates at
+    once. Gradients are of first order.
+
+    Parameters
+    ----------
+    flow : torch.nn.Module
+        Already on its device and in its dtype.
+
+    Returns
+    -------
+    fused : torch.nn.Module
+        With ``log_prob``; its ``parameters()`` are what an optimiser wants, its ``unfused`` is
+        the flow.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skflow.flows import fuse, realnvp
+    >>> flow = realnvp(3, n_blocks=2, generator=torch.Generator().manual_seed(0))
+    >>> x = torch.zeros(5, 3)
+    >>> bool(torch.allclose(fuse(flow).log_prob(x), flow.log_prob(x)))
+    True
+    """
+    if isinstance(flow, RowFlow):
+        fast = fuse(flow.flow)
+        return flow if fast is flow.flow else _FusedRowFlow(fast, flow)
+    layers = list(flow.layers) if type(flow) is Flow else []
+    kinds = [type(layer) for layer in layers]
+    if not layers or kinds != [ActNorm, Rotation, AffineCoupling] * (len(layers) // 3):
+        return flow
+    return FusedFlow(flow)
+
+
+def _by_kind(flow: Any) -> list[nn.Parameter]:
+    """Parameters of all blocks in the order of `_Shape.parameters`."""
+    blocks = [
+        [norm.shift, norm.log_scale, *coupling.network.parameters()]
+        for norm, coupling in zip(flow.layers[::3], flow.layers[2::3], strict=True)
+    ]
+    return [parameter for kind in zip(*blocks, strict=True) for parameter in kind]
