@@ -3,6 +3,7 @@
 from .detectors import (
     AutoencoderDetector,
     ContrastiveFlowDetector,
+    FlowEnsemble,
     MahalanobisDetector,
     RealNVPOutlierDetector,
 )
@@ -12,6 +13,7 @@ __version__ = "0.1.0"
 __all__ = [
     "AutoencoderDetector",
     "ContrastiveFlowDetector",
+    "FlowEnsemble",
     "MahalanobisDetector",
     "RealNVPOutlierDetector",
 ]

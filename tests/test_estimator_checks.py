@@ -7,6 +7,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from skflow import (
     AutoencoderDetector,
     ContrastiveFlowDetector,
+    FlowEnsemble,
     MahalanobisDetector,
     RealNVPOutlierDetector,
 )
@@ -22,6 +23,8 @@ ESTIMATORS = [
     ),
     RealNVPOutlierDetector(),
     RealNVPOutlierDetector(nan_policy="omit", max_iter=20),
+    RealNVPOutlierDetector(flow="spline", n_blocks=2, hidden_features=16, max_iter=50),
+    FlowEnsemble(RealNVPOutlierDetector(max_iter=50), n_estimators=2),
     PyODDetector(KNN()),
 ]
 

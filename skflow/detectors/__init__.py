@@ -3,6 +3,7 @@
 from ._autoencoder import AutoencoderDetector
 from ._base import BaseDetector
 from ._contrastive import ContrastiveFlowDetector
+from ._ensemble import FlowEnsemble
 from ._mahalanobis import MahalanobisDetector
 from ._realnvp import RealNVPOutlierDetector
 from ._torch import TorchDetector
@@ -11,6 +12,7 @@ __all__ = [
     "AutoencoderDetector",
     "BaseDetector",
     "ContrastiveFlowDetector",
+    "FlowEnsemble",
     "MahalanobisDetector",
     "RealNVPOutlierDetector",
     "TorchDetector",

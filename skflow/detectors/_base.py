@@ -144,12 +144,23 @@ class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
             return self._score_samples(bulk)
         order = np.random.RandomState(0).permutation(len(bulk))
         held_out, rest = np.split(order, [len(bulk) // 5])
-        copy = clone(self)
+        return self._fitted_copy(self, bulk[rest], contrast)._score_samples(bulk[held_out])
+
+    def _fitted_copy(
+        self, detector: "BaseDetector", bulk: np.ndarray, contrast: np.ndarray, seed: Any = None
+    ) -> "BaseDetector":
+        """Fit a copy of a detector, without a threshold, to rows of the columns of this one."""
+        copy = clone(detector)
         if hasattr(copy, "set_callbacks"):
             copy.set_callbacks()  # none: they follow the detector itself
+        if seed is not None and "random_state" in copy.get_params(deep=False):
+            copy.set_params(random_state=seed)
+        copy._validate_params()
         copy.n_features_in_ = self.n_features_in_
-        copy._fit(bulk[rest], contrast)
-        return copy._score_samples(bulk[held_out])
+        if hasattr(self, "feature_names_in_"):
+            copy.feature_names_in_ = self.feature_names_in_
+        copy._fit(bulk, contrast)
+        return copy
 
     def _on_finite_rows(self, X: np.ndarray, compute: Any, width: int | None = None) -> np.ndarray:
         """Apply `compute` to the rows without NaN and leave NaN in the others."""
