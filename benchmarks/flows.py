@@ -12,6 +12,7 @@ results.md.
 
 import argparse
 import copy
+import math
 import platform
 import time
 from collections.abc import Callable
@@ -38,7 +39,7 @@ CALLS = 3
 
 def make_flow(n_features: int, generator: torch.Generator) -> Flow:
     """A RealNVP away from its start, where couplings are the identity."""
-    flow = realnvp(n_features, n_blocks=8, hidden_features=128, generator=generator)
+    flow = realnvp(n_features, n_blocks=8, hidden_features=128, reach=math.inf, generator=generator)
     with torch.no_grad():
         for parameter in flow.parameters():
             noise = torch.randn(parameter.shape, generator=generator)

@@ -10,6 +10,10 @@ from torch.nn.functional import softplus
 from ._networks import mlp
 from ._spline import rational_quadratic
 
+#: Where couplings stop to follow, in the unit of the features that they get: after ActNorm about
+#: a standard deviation.
+REACH = 4.0
+
 
 class Coupling(nn.Module, ABC):
     """Base of the coupling layers: Dinh et al. 2017, arXiv:1605.08803, section 3.2.
@@ -26,13 +30,13 @@ class Coupling(nn.Module, ABC):
         Width of the two hidden layers of the network.
     n_conditions : int, default=0
         Number of columns of the condition.
+    reach : float, default=4.0
+        The network sees inputs clipped to this size: what it says of rows far away must not grow
+        with their distance, or it could cancel that.
     generator : torch.Generator or None
         Where the initial weights are drawn from.
     """
 
-    #: The network sees inputs clipped to this size: what it says of rows far away must not grow
-    #: with their distance, or it could cancel it.
-    reach = 4.0
     #: Parameters of the map of one feature.
     n_parameters: int
 
@@ -42,9 +46,12 @@ class Coupling(nn.Module, ABC):
         hidden_features: int,
         *,
         n_conditions: int = 0,
+        reach: float = REACH,
         generator: torch.Generator | None = None,
     ):
         super().__init__()
+        self.hidden_features = hidden_features
+        self.reach = reach
         self.n_passed = n_features // 2
         n_moved = n_features - self.n_passed
         n_inputs = n_conditions + self.n_passed
@@ -54,9 +61,8 @@ class Coupling(nn.Module, ABC):
                 f"got n_features={n_features} and n_conditions=0"
             )
         widths = [n_inputs, hidden_features, hidden_features, self.n_parameters * n_moved]
-        self.network = nn.Sequential(
-            nn.Hardtanh(-self.reach, self.reach), *mlp(widths, generator, zero_output=True)
-        )
+        clip = [] if math.isinf(reach) else [nn.Hardtanh(-reach, reach)]
+        self.network = nn.Sequential(*clip, *mlp(widths, generator, zero_output=True))
 
     def _split(self, x: Tensor, condition: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """Features that pass, features that move, and the parameters of their map."""
@@ -98,7 +104,8 @@ class AffineCoupling(Coupling):
     """``z_2 = x_2 exp(s(x_1)) + t(x_1)``: Dinh et al. 2017, arXiv:1605.08803, eqs. 4-5.
 
     The log-scale is softly clamped, ``s = c tanh(r / c)`` with c = 2, so that no row can make it
-    overflow.
+    overflow. Beyond `reach` (infinite in the paper) the map goes on with slope 1: a chain of such
+    layers tends to a linear map, and the density of rows far away falls with their distance.
     """
 
     n_parameters = 2
@@ -111,11 +118,14 @@ class AffineCoupling(Coupling):
 
     def _move(self, x: Tensor, parameters: Tensor) -> tuple[Tensor, Tensor]:
         shift, log_scale = self._shift_and_log_scale(parameters)
-        return torch.addcmul(shift, x, log_scale.exp()), log_scale.sum(dim=1)
+        near = x.clamp(-self.reach, self.reach)
+        z = torch.addcmul(x + shift, near, log_scale.expm1())
+        return z, (log_scale * (near == x)).sum(dim=1)
 
     def _move_back(self, z: Tensor, parameters: Tensor) -> Tensor:
         shift, log_scale = self._shift_and_log_scale(parameters)
-        return (z - shift) * torch.exp(-log_scale)
+        near = ((z - shift) * torch.exp(-log_scale)).clamp(-self.reach, self.reach)
+        return z - shift - near * log_scale.expm1()
 
 
 class SplineCoupling(Coupling):

@@ -67,12 +67,12 @@ class _LogProb(torch.autograd.Function):
         linear = rotations * log_scale.exp()[:, None]
         offset = rotations @ shift[..., None]
         z = x.T.contiguous()
-        tanhs = x.new_empty(shape.n_blocks, m, len(x))
+        tanhs, is_near = x.new_empty(2, shape.n_blocks, m, len(x))
         for_backward = any(ctx.needs_input_grad)
         kept = []
-        stacks = (linear, offset, *networks, tanhs)
+        stacks = (linear, offset, *networks, tanhs, is_near)
         blocks = zip(*(stack.unbind() for stack in stacks), strict=True)
-        for block_linear, block_offset, w1, b1, w2, b2, w3, b3, tanh in blocks:
+        for block_linear, block_offset, w1, b1, w2, b2, w3, b3, tanh, inside in blocks:
             u = product(block_linear, z, block_offset)
             passed, moved = u[:p], u[p:]
             known = passed if condition is None else torch.cat([condition.T, passed])
@@ -81,13 +81,15 @@ class _LogProb(torch.autograd.Function):
             h2 = product(w2, h1, b2).relu_()
             raw = product(w3, h2, b3)
             torch.mul(raw[m:], 1 / shape.clamp, out=tanh).tanh_()
-            scale = torch.mul(tanh, shape.clamp).exp_()
+            growth = torch.mul(tanh, shape.clamp).expm1_()
+            near = moved.clamp(-shape.reach, shape.reach)
+            torch.eq(near, moved, out=inside)
             if for_backward:
-                kept.append((z, moved, known, h1, h2, tanh, scale))
-            z = torch.cat([passed, torch.addcmul(raw[:m], moved, scale)])
+                kept.append((z, near, known, h1, h2, tanh, growth, inside))
+            z = torch.cat([passed, torch.addcmul(raw[:m], near, growth).add_(moved)])
         ctx.shape, ctx.kept = shape, kept
         ctx.save_for_backward(flat, rotations, linear, z)
-        log_det = log_scale.sum() + shape.clamp * tanhs.sum(dim=(0, 1))
+        log_det = log_scale.sum() + shape.clamp * tanhs.mul(is_near).sum(dim=(0, 1))
         return log_det - 0.5 * (z.square().sum(dim=0) + shape.n_features * math.log(2 * math.pi))
 
     @staticmethod
@@ -106,13 +108,14 @@ class _LogProb(torch.autograd.Function):
         outputs = (stack.unbind() for stack in (d_linear, d_offset, *d_networks))
         blocks = list(zip(ctx.kept, *transposed, *outputs, strict=True))
         for kept, block_linear, w1, w2, w3, *d_block in reversed(blocks):
-            z, moved, known, h1, h2, tanh, scale = kept
+            z, near, known, h1, h2, tanh, growth, inside = kept
             d_linear_i, d_offset_i, d_w1, d_b1, d_w2, d_b2, d_w3, d_b3 = d_block
-            d_shift_i = d_z[p:]
-            d_moved = d_shift_i * scale
+            d_out = d_z[p:]
+            d_growth = d_out * growth
+            d_moved = torch.addcmul(d_out, d_growth, inside)
+            d_log = d_growth.add_(d_out).mul_(near).addcmul_(inside, grad)
             # The derivative of the clamp c tanh(r / c) is 1 - tanh^2.
-            d_log = torch.addcmul(grad, d_moved, moved)
-            d_raw = torch.cat([d_shift_i, torch.addcmul(d_log, d_log * tanh, tanh, value=-1)])
+            d_raw = torch.cat([d_out, torch.addcmul(d_log, d_log * tanh, tanh, value=-1)])
             d_h2 = _linear_backward(w3, h2, d_raw, d_w3, d_b3)
             d_h1 = _linear_backward(w2, h1, _relu_backward(d_h2, h2), d_w2, d_b2)
             d_known = _linear_backward(w1, known, _relu_backward(d_h1, h1), d_w1, d_b1)
@@ -152,7 +155,7 @@ class FusedFlow(nn.Module):
             len(flow.layers) // 3,
             flow.n_features,
             flow.n_conditions,
-            coupling.network[1].out_features,
+            coupling.hidden_features,
             coupling.clamp,
             coupling.reach,
         )

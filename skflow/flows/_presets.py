@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from ._adapters import ForeignFlow
-from ._coupling import AffineCoupling, Coupling, SplineCoupling
+from ._coupling import REACH, AffineCoupling, Coupling, SplineCoupling
 from ._flow import Flow
 from ._layers import ActNorm
 from ._linear import Permutation, Rotation
@@ -23,6 +23,7 @@ def realnvp(
     n_conditions: int = 0,
     n_blocks: int = 8,
     hidden_features: int = 128,
+    reach: float = REACH,
     generator: torch.Generator | None = None,
 ) -> Flow:
     """Make a RealNVP flow: blocks of ActNorm, fixed rotation and affine coupling.
@@ -40,6 +41,9 @@ def realnvp(
         Number of blocks.
     hidden_features : int, default=128
         Width of the two hidden layers of every coupling network.
+    reach : float, default=4.0
+        Where couplings stop to follow their inputs, in standard deviations, so that densities
+        fall with the distance from the data; infinite in the paper.
     generator : torch.Generator or None
         Where rotations and initial weights are drawn from; torch's global one if None.
 
@@ -52,7 +56,9 @@ def realnvp(
     torch.Size([5])
     """
     margins = [ElementwiseSpline(1)] if n_features == 1 else []
-    blocks = _blocks(AffineCoupling, n_features, n_conditions, n_blocks, hidden_features, generator)
+    blocks = _blocks(
+        AffineCoupling, n_features, n_conditions, n_blocks, hidden_features, reach, generator
+    )
     return Flow([*margins, *blocks], n_features, n_conditions)
 
 
@@ -62,6 +68,7 @@ def spline(
     n_conditions: int = 0,
     n_blocks: int = 8,
     hidden_features: int = 128,
+    reach: float = REACH,
     generator: torch.Generator | None = None,
 ) -> Flow:
     """Make a neural spline flow: bent margins, then blocks with rational-quadratic couplings.
@@ -72,7 +79,7 @@ def spline(
 
     Parameters
     ----------
-    n_features, n_conditions, n_blocks, hidden_features, generator
+    n_features, n_conditions, n_blocks, hidden_features, reach, generator
         As for `realnvp`.
 
     Examples
@@ -85,7 +92,9 @@ def spline(
     >>> bool((flow.log_prob(x).mean().exp() - 1).abs() < 0.1)
     True
     """
-    blocks = _blocks(SplineCoupling, n_features, n_conditions, n_blocks, hidden_features, generator)
+    blocks = _blocks(
+        SplineCoupling, n_features, n_conditions, n_blocks, hidden_features, reach, generator
+    )
     return Flow([ElementwiseSpline(n_features), *blocks], n_features, n_conditions)
 
 
@@ -95,6 +104,7 @@ def _blocks(
     n_conditions: int,
     n_blocks: int,
     hidden_features: int,
+    reach: float,
     generator: torch.Generator | None,
 ) -> list[nn.Module]:
     mix = Rotation if n_features <= MAX_ROTATED_FEATURES else Permutation
@@ -106,7 +116,11 @@ def _blocks(
         if n_features > 1 or n_conditions:
             layers.append(
                 coupling(
-                    n_features, hidden_features, n_conditions=n_conditions, generator=generator
+                    n_features,
+                    hidden_features,
+                    n_conditions=n_conditions,
+                    reach=reach,
+                    generator=generator,
                 )
             )
     return layers
