@@ -73,20 +73,22 @@ class _LogProb(torch.autograd.Function):
         stacks = (linear, offset, *networks, tanhs, is_near)
         blocks = zip(*(stack.unbind() for stack in stacks), strict=True)
         for block_linear, block_offset, w1, b1, w2, b2, w3, b3, tanh, inside in blocks:
-            u = product(block_linear, z, block_offset)
-            passed, moved = u[:p], u[p:]
-            known = passed if condition is None else torch.cat([condition.T, passed])
-            known = known.clamp(-shape.reach, shape.reach)
+            z_next = product(block_linear, z, block_offset)
+            moved = z_next[p:]
+            clipped = z_next.clamp(-shape.reach, shape.reach)
+            known, near = clipped[:p], clipped[p:]
+            torch.eq(near, moved, out=inside)
+            if condition is not None:
+                known = torch.cat([condition.T.clamp(-shape.reach, shape.reach), known])
             h1 = product(w1, known, b1).relu_()
             h2 = product(w2, h1, b2).relu_()
             raw = product(w3, h2, b3)
             torch.mul(raw[m:], 1 / shape.clamp, out=tanh).tanh_()
             growth = torch.mul(tanh, shape.clamp).expm1_()
-            near = moved.clamp(-shape.reach, shape.reach)
-            torch.eq(near, moved, out=inside)
             if for_backward:
                 kept.append((z, near, known, h1, h2, tanh, growth, inside))
-            z = torch.cat([passed, torch.addcmul(raw[:m], near, growth).add_(moved)])
+            moved.add_(raw[:m]).addcmul_(near, growth)
+            z = z_next
         ctx.shape, ctx.kept = shape, kept
         ctx.save_for_backward(flat, rotations, linear, z)
         log_det = log_scale.sum() + shape.clamp * tanhs.mul(is_near).sum(dim=(0, 1))
