@@ -13,7 +13,7 @@ ARROWS = {
     "flows": set(),
     "objectives": set(),
     "training": set(),
-    "detectors": {"flows", "objectives", "training", "_sklearn"},
+    "detectors": {"flows", "objectives", "training", "_sklearn", "_threads"},
     "datasets": set(),
     "metrics": set(),
     "interop": {"detectors", "training", "datasets", "_sklearn"},

@@ -1,10 +1,9 @@
 """TorchDetector: the base of all detectors that train a torch module."""
 
-import logging
 import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from numbers import Integral, Real
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -14,9 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from .._sklearn import CallbackSupportMixin, Interval, StrOptions, with_callbacks
+from .._threads import in_joblib_worker, map_in_threads, one_thread
 from ..flows import fuse
 from ..training import Batch, Noise, batches, resolve_seed, train
 from ._base import MIN_ROWS_TO_HOLD_OUT, BaseDetector
+from ._progress import shown_progress
 
 #: Evaluations of the held-out loss in a phase of training.
 N_EVALUATIONS = 20
@@ -27,27 +28,11 @@ MIN_HELD_OUT_CONTRAST = 5
 #: Rows scored at once: bounds memory and fits the cache.
 CHUNK_ROWS = 4096
 
+#: Batch size times width from which a training step is worth torch's threads.
+SMALL_STEP = 2**17
 #: Networks built for scoring, with the weights and the device that they were built for. Not an
 #: attribute: fitted state is plain data, and scoring changes nothing in it.
 _built: WeakKeyDictionary[Any, tuple[Any, Any, Any]] = WeakKeyDictionary()
-
-
-@contextmanager
-def shown_progress(verbose: int) -> Iterator[None]:
-    """Let skflow's log through for a while, to stderr unless the user has set up logging."""
-    logger = logging.getLogger("skflow")
-    if not verbose:
-        yield
-        return
-    handler = logging.NullHandler() if logger.hasHandlers() else logging.StreamHandler()
-    level = logger.level
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-        logger.setLevel(level)
 
 
 class TorchDetector(CallbackSupportMixin, BaseDetector):
@@ -137,7 +122,8 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
         self.history_ = {name: list(values) for name, values in self.history_.items()}
         context = self._init_callback_context(max_subtasks=self._n_phases * N_EVALUATIONS)
         context.call_on_fit_task_begin(estimator=self, X=X)
-        with shown_progress(self.verbose), torch.enable_grad():
+        threads = one_thread if self._is_small() or in_joblib_worker() else nullcontext
+        with shown_progress(self.verbose), torch.enable_grad(), threads():
             self._train(
                 fuse(module.to(device)),
                 rows.to(device),
@@ -150,6 +136,9 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
         self.weights_ = _arrays(module)
         context.call_on_fit_task_end(estimator=self, X=X)
         return None if held_out is None else held_out.bulk.numpy()
+
+    def _is_small(self) -> bool:
+        return self.batch_size * self.hidden_features < SMALL_STEP
 
     def _split(
         self, X: np.ndarray, X_contrast: np.ndarray, generator: torch.Generator
@@ -290,16 +279,17 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
             _built[self] = (self.weights_, device, module)
         return module
 
-    @torch.no_grad()
     def _in_chunks(self, compute: Callable[[Any, Tensor], Tensor], X: np.ndarray) -> np.ndarray:
         """Apply ``compute(module, rows)`` to X, chunk by chunk, in float64."""
         device = self._device(scoring=True)
         module = self._scoring_module(device)
-        parts = [
-            compute(module, torch.tensor(X[i : i + CHUNK_ROWS], device=device)).cpu().numpy()
-            for i in range(0, len(X), CHUNK_ROWS)
-        ]
-        return np.concatenate(parts)
+
+        @torch.no_grad()  # the mode is every thread's own
+        def part(start: int) -> np.ndarray:
+            rows = torch.tensor(X[start : start + CHUNK_ROWS], device=device)
+            return compute(module, rows).cpu().numpy()
+
+        return np.concatenate(map_in_threads(part, list(range(0, len(X), CHUNK_ROWS))))
 
     def _score_samples(self, X: np.ndarray) -> np.ndarray:
         return self._in_chunks(self._score_rows, X)

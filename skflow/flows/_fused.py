@@ -17,9 +17,11 @@ from ._adapters import RowFlow
 from ._coupling import AffineCoupling
 from ._flow import Flow
 from ._layers import ActNorm, Standardize
-from ._linear import Rotation
+from ._linear import Permutation, Rotation
 from ._matmul import product
 
+#: Permutations become matrices of d * d numbers; with more features they stay what they are.
+MAX_FEATURES = 512
 #: Rows that go through all blocks at once: what they need stays in the cache.
 CACHED_ROWS = 512
 
@@ -205,10 +207,10 @@ class _FusedRowFlow(RowFlow):
 def fuse(flow: Any) -> Any:
     """Return the fast form of a flow, where there is one, else the flow itself.
 
-    There is one for blocks of `ActNorm`, `Rotation` and `AffineCoupling`, such as `realnvp`
-    makes for 2 to 512 features. It computes the same log-densities from the same parameters:
-    those of the flow become views of one tensor, ``flat``, which one optimiser step updates at
-    once. Gradients are of first order.
+    There is one for blocks of `ActNorm`, `Permutation` or `Rotation`, and `AffineCoupling`, such
+    as `realnvp` makes, for 2 to 512 features. It computes the same log-densities from the same
+    parameters: those of the flow become views of one tensor, ``flat``, which one optimiser step
+    updates at once. Gradients are of first order.
 
     Parameters
     ----------
@@ -235,7 +237,9 @@ def fuse(flow: Any) -> Any:
         return flow if fast is flow.flow else _FusedRowFlow(fast, flow)
     layers = list(flow.layers) if type(flow) is Flow else []
     kinds = [type(layer) for layer in layers]
-    if not layers or kinds != [ActNorm, Rotation, AffineCoupling] * (len(layers) // 3):
+    mixing = kinds[1] if len(kinds) > 1 and kinds[1] is Permutation else Rotation
+    block = [ActNorm, mixing, AffineCoupling]
+    if not layers or kinds != block * (len(layers) // 3) or flow.n_features > MAX_FEATURES:
         return flow
     return FusedFlow(flow)
 

@@ -24,13 +24,30 @@ class Rotation(nn.Module):
 
 
 class Permutation(nn.Module):
-    """Fixed random order of the features: a rotation for where its matrix is too large."""
+    """Fixed order of the features: random, or the two halves exchanged.
+
+    After an exchange a coupling moves what the one before it passed unchanged.
+    """
 
     order: Tensor
 
-    def __init__(self, n_features: int, generator: torch.Generator | None = None):
+    def __init__(
+        self,
+        n_features: int,
+        generator: torch.Generator | None = None,
+        *,
+        exchange: bool = False,
+    ):
         super().__init__()
-        self.register_buffer("order", torch.randperm(n_features, generator=generator))
+        order = torch.arange(n_features).roll(n_features // 2)
+        if not exchange:
+            order = torch.randperm(n_features, generator=generator)
+        self.register_buffer("order", order)
+
+    @property
+    def matrix(self) -> Tensor:
+        """The permutation as a matrix, float64."""
+        return torch.eye(len(self.order), dtype=torch.float64, device=self.order.device)[self.order]
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
         return x[:, self.order], x.new_zeros(())

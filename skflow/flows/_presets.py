@@ -1,6 +1,6 @@
 """Ready-made flows, and the names by which detectors find them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -56,8 +56,10 @@ def realnvp(
     torch.Size([5])
     """
     margins = [ElementwiseSpline(1)] if n_features == 1 else []
+    mix = Rotation if n_features <= MAX_ROTATED_FEATURES else Permutation
+    mixing = [mix(n_features, generator) for _ in range(n_blocks)]
     blocks = _blocks(
-        AffineCoupling, n_features, n_conditions, n_blocks, hidden_features, reach, generator
+        AffineCoupling, mixing, n_features, n_conditions, hidden_features, reach, generator
     )
     return Flow([*margins, *blocks], n_features, n_conditions)
 
@@ -73,9 +75,10 @@ def spline(
 ) -> Flow:
     """Make a neural spline flow: bent margins, then blocks with rational-quadratic couplings.
 
-    Durkan et al. 2019, arXiv:1906.04032, with ActNorm and fixed rotations between the couplings
-    and a spline for every feature before them, which starts from the data's quantiles. For skewed
-    and bounded margins, sharp structure and few features; slower than `realnvp`.
+    Durkan et al. 2019, arXiv:1906.04032, with ActNorm and a permutation of the features before
+    every coupling, and a spline for every feature before and after all of them; the first starts
+    from the data's quantiles. For skewed and bounded margins, sharp structure and few features;
+    slower than `realnvp`.
 
     Parameters
     ----------
@@ -92,27 +95,32 @@ def spline(
     >>> bool((flow.log_prob(x).mean().exp() - 1).abs() < 0.1)
     True
     """
+    # In pairs of blocks every feature moves, given others that the pair draws.
+    mixing = [
+        Permutation(n_features, generator, exchange=n_features == 2 or i % 2 == 1)
+        for i in range(n_blocks)
+    ]
     blocks = _blocks(
-        SplineCoupling, n_features, n_conditions, n_blocks, hidden_features, reach, generator
+        SplineCoupling, mixing, n_features, n_conditions, hidden_features, reach, generator
     )
-    return Flow([ElementwiseSpline(n_features), *blocks], n_features, n_conditions)
+    margins = [ElementwiseSpline(n_features) for _ in range(min(n_features, 2))]
+    return Flow([*margins[:1], *blocks, *margins[1:]], n_features, n_conditions)
 
 
 def _blocks(
     coupling: type[Coupling],
+    mixing: Sequence[nn.Module],
     n_features: int,
     n_conditions: int,
-    n_blocks: int,
     hidden_features: int,
     reach: float,
     generator: torch.Generator | None,
 ) -> list[nn.Module]:
-    mix = Rotation if n_features <= MAX_ROTATED_FEATURES else Permutation
     layers: list[nn.Module] = []
-    for _ in range(n_blocks):
+    for mix in mixing:
         layers.append(ActNorm(n_features))
         if n_features > 1:
-            layers.append(mix(n_features, generator))
+            layers.append(mix)
         if n_features > 1 or n_conditions:
             layers.append(
                 coupling(
