@@ -23,7 +23,7 @@ def pair(d: int, n_conditions: int = 0, n_blocks: int = 3, hidden_features: int 
     return flows[0], fuse(flows[1])
 
 
-@pytest.mark.parametrize("n", [1, 20, 1100])  # 1100: more than one piece
+@pytest.mark.parametrize("n", [1, 20, 2100])  # 2100: more than one piece
 @pytest.mark.parametrize("n_conditions", [0, 2])
 @pytest.mark.parametrize("d", [2, 3, 10])
 def test_values_and_gradients(d, n_conditions, n):

@@ -124,7 +124,8 @@ def test_spawned_workers_are_alike(tmp_path):
         "    detector = RealNVPOutlierDetector(max_iter=20, random_state=0).fit(X)\n"
         "    with multiprocessing.get_context('spawn').Pool(2) as pool:\n"
         "        parts = pool.map(detector.score_samples, np.array_split(X, 4))\n"
-        "    np.testing.assert_allclose(np.concatenate(parts), detector.score_samples(X), atol=1e-9)\n"
+        "    scores = np.concatenate(parts)\n"
+        "    np.testing.assert_allclose(scores, detector.score_samples(X), atol=1e-9)\n"
     )
     subprocess.run([sys.executable, script], check=True, timeout=120)
 

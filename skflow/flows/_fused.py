@@ -22,8 +22,8 @@ from ._matmul import product
 
 #: Permutations become matrices of d * d numbers; with more features they stay what they are.
 MAX_FEATURES = 512
-#: Rows that go through all blocks at once: what they need stays in the cache.
-CACHED_ROWS = 512
+#: Rows that go through all blocks at once, for every thread: what they need stays in the cache.
+CACHED_ROWS = 1024
 
 
 class _Shape(NamedTuple):
@@ -51,66 +51,81 @@ class _Shape(NamedTuple):
         return [part.view(self.n_blocks, *shape) for part, shape in zip(parts, shapes, strict=True)]
 
 
+class _Weights:
+    """Views of a flat tensor, taken once: whole stacks, and block by block."""
+
+    def __init__(self, flat: Tensor, rotations: Tensor, shape: _Shape):
+        self.flat, self.rotations, self.shape = flat, rotations, shape
+        self.shift, self.log_scale, *networks = shape.parameters(flat)
+        self.networks = [stack.unbind() for stack in networks]
+        self.transposed = [stack.mT.unbind() for stack in networks[::2]]
+
+
+def _forward(
+    x: Tensor, condition: Tensor | None, weights: _Weights, *, for_backward: bool
+) -> tuple[Tensor, tuple[Tensor, Tensor, list[Any]]]:
+    """Log-density of standardised rows, mirroring the layers' own; and what backward needs."""
+    shape = weights.shape
+    p, m = shape.n_passed, shape.n_moved
+    # ActNorm and rotation are one affine map.
+    linear = weights.rotations * weights.log_scale.exp()[:, None]
+    offset = weights.rotations @ weights.shift[..., None]
+    z = x.T.contiguous()
+    tanhs, is_near = x.new_empty(2, shape.n_blocks, m, len(x))
+    kept = []
+    stacks = (linear.unbind(), offset.unbind(), *weights.networks, tanhs.unbind(), is_near.unbind())
+    for block_linear, block_offset, w1, b1, w2, b2, w3, b3, tanh, inside in zip(
+        *stacks, strict=True
+    ):
+        z_next = product(block_linear, z, block_offset)
+        moved = z_next[p:]
+        clipped = z_next.clamp(-shape.reach, shape.reach)
+        known, near = clipped[:p], clipped[p:]
+        torch.eq(near, moved, out=inside)
+        if condition is not None:
+            known = torch.cat([condition.T.clamp(-shape.reach, shape.reach), known])
+        h1 = product(w1, known, b1).relu_()
+        h2 = product(w2, h1, b2).relu_()
+        raw = product(w3, h2, b3)
+        torch.mul(raw[m:], 1 / shape.clamp, out=tanh).tanh_()
+        growth = torch.mul(tanh, shape.clamp).expm1_()
+        if for_backward:
+            kept.append((z, near, known, h1, h2, tanh, growth, inside))
+        moved.add_(raw[:m]).addcmul_(near, growth)
+        z = z_next
+    log_det = weights.log_scale.sum() + shape.clamp * tanhs.mul(is_near).sum(dim=(0, 1))
+    log_base = -0.5 * (z.square().sum(dim=0) + shape.n_features * math.log(2 * math.pi))
+    return log_base + log_det, (z, linear, kept)
+
+
 class _LogProb(torch.autograd.Function):
-    """Log-density of standardised rows; the loops mirror the layers' own ``forward``."""
+    """`_forward` with its backward pass."""
 
     @staticmethod
     def forward(
-        ctx: Any,
-        x: Tensor,
-        condition: Tensor | None,
-        flat: Tensor,
-        rotations: Tensor,
-        shape: _Shape,
+        ctx: Any, x: Tensor, condition: Tensor | None, flat: Tensor, weights: _Weights
     ) -> Tensor:
-        p, m = shape.n_passed, shape.n_moved
-        shift, log_scale, *networks = shape.parameters(flat)
-        # ActNorm and rotation are one affine map.
-        linear = rotations * log_scale.exp()[:, None]
-        offset = rotations @ shift[..., None]
-        z = x.T.contiguous()
-        tanhs, is_near = x.new_empty(2, shape.n_blocks, m, len(x))
-        for_backward = any(ctx.needs_input_grad)
-        kept = []
-        stacks = (linear, offset, *networks, tanhs, is_near)
-        blocks = zip(*(stack.unbind() for stack in stacks), strict=True)
-        for block_linear, block_offset, w1, b1, w2, b2, w3, b3, tanh, inside in blocks:
-            z_next = product(block_linear, z, block_offset)
-            moved = z_next[p:]
-            clipped = z_next.clamp(-shape.reach, shape.reach)
-            known, near = clipped[:p], clipped[p:]
-            torch.eq(near, moved, out=inside)
-            if condition is not None:
-                known = torch.cat([condition.T.clamp(-shape.reach, shape.reach), known])
-            h1 = product(w1, known, b1).relu_()
-            h2 = product(w2, h1, b2).relu_()
-            raw = product(w3, h2, b3)
-            torch.mul(raw[m:], 1 / shape.clamp, out=tanh).tanh_()
-            growth = torch.mul(tanh, shape.clamp).expm1_()
-            if for_backward:
-                kept.append((z, near, known, h1, h2, tanh, growth, inside))
-            moved.add_(raw[:m]).addcmul_(near, growth)
-            z = z_next
-        ctx.shape, ctx.kept = shape, kept
-        ctx.save_for_backward(flat, rotations, linear, z)
-        log_det = log_scale.sum() + shape.clamp * tanhs.mul(is_near).sum(dim=(0, 1))
-        return log_det - 0.5 * (z.square().sum(dim=0) + shape.n_features * math.log(2 * math.pi))
+        log_prob, ctx.kept = _forward(x, condition, weights, for_backward=True)
+        ctx.weights = weights
+        ctx.save_for_backward(flat)  # tells if it was changed meanwhile
+        return log_prob
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        flat, rotations, linear, z = ctx.saved_tensors
-        shape: _Shape = ctx.shape
+        (flat,) = ctx.saved_tensors
+        weights: _Weights = ctx.weights
+        z, linear, all_kept = ctx.kept
+        shape = weights.shape
         k, p = shape.n_conditions, shape.n_passed
-        _, _, w1, _, w2, _, w3, _ = shape.parameters(flat)
         flat_grad = torch.empty_like(flat)
         d_shift, d_log_scale, *d_networks = shape.parameters(flat_grad)
         d_linear, d_offset = torch.empty_like(linear), torch.empty_like(d_shift)[..., None]
         d_condition = z.new_zeros(k, z.shape[1])
         d_z = z * -grad
-        transposed = (stack.mT.unbind() for stack in (linear, w1, w2, w3))
         outputs = (stack.unbind() for stack in (d_linear, d_offset, *d_networks))
-        blocks = list(zip(ctx.kept, *transposed, *outputs, strict=True))
+        transposed = (linear.mT.unbind(), *weights.transposed)
+        blocks = list(zip(all_kept, *transposed, *outputs, strict=True))
         for kept, block_linear, w1, w2, w3, *d_block in reversed(blocks):
             z, near, known, h1, h2, tanh, growth, inside = kept
             d_linear_i, d_offset_i, d_w1, d_b1, d_w2, d_b2, d_w3, d_b3 = d_block
@@ -128,8 +143,8 @@ class _LogProb(torch.autograd.Function):
             d_u = torch.cat([d_known[k:].add_(d_z[:p]), d_moved])
             d_z = _linear_backward(block_linear, z, d_u, d_linear_i, d_offset_i)
         torch.sum(d_linear.mul_(linear), 1, out=d_log_scale).add_(grad.sum())
-        torch.matmul(d_offset.mT, rotations, out=d_shift[:, None])
-        return d_z.T, d_condition.T if k else None, flat_grad, None, None
+        torch.matmul(d_offset.mT, weights.rotations, out=d_shift[:, None])
+        return d_z.T, d_condition.T if k else None, flat_grad, None
 
 
 def _linear_backward(
@@ -170,6 +185,7 @@ class FusedFlow(nn.Module):
             parameter.data = part.view(parameter.shape)
         rotations: list[Any] = [layer.matrix for layer in flow.layers[1::3]]
         self.rotations = torch.stack(rotations).to(self.flat.dtype)
+        self._weights = _Weights(self.flat.detach(), self.rotations, self.shape)
         # Hidden from `parameters`: the flow's are those of `flat`.
         object.__setattr__(self, "unfused", flow)
 
@@ -181,14 +197,19 @@ class FusedFlow(nn.Module):
     def log_prob(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
         """As `Flow.log_prob`."""
         z, known, log_det = self.unfused._standardized(x, condition)
-        parts = [
-            _LogProb.apply(rows, given, self.flat, self.rotations, self.shape)
-            for rows, given in zip(
-                z.split(CACHED_ROWS),
-                repeat(None) if known is None else known.split(CACHED_ROWS),
-                strict=False,
-            )
-        ]
+        weights = self._weights
+        if weights.flat.data_ptr() != self.flat.data_ptr():  # moved or cast
+            weights = _Weights(self.flat.detach(), self.rotations.to(self.flat), self.shape)
+            self._weights = weights
+        n_rows = CACHED_ROWS * torch.get_num_threads()
+        parts = []
+        for rows, given in zip(
+            z.split(n_rows), repeat(None) if known is None else known.split(n_rows), strict=False
+        ):
+            if torch.is_grad_enabled():
+                parts.append(_LogProb.apply(rows, given, self.flat, weights))
+            else:
+                parts.append(_forward(rows, given, weights, for_backward=False)[0])
         return torch.cat(parts).double() + log_det
 
     def latent(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
