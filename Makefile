@@ -31,6 +31,9 @@ docs: .venv/docs
 benchmark: .venv/bench
 	$(BIN)/python benchmarks/magic.py --seeds 5 --study --output benchmarks/results/magic
 	$(BIN)/python benchmarks/flows.py --output benchmarks/results/flows
+	$(BIN)/python benchmarks/densities.py --output benchmarks/results/densities
+	$(BIN)/python benchmarks/ensembles.py --output benchmarks/results/ensembles
+	$(BIN)/python benchmarks/parallel.py --output benchmarks/results/parallel
 
 # One stamp for each set of extras.
 .venv/%: setup.cfg pyproject.toml constraints.txt | .venv/bin/python

@@ -28,3 +28,21 @@ def test_estimator_checks():
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "all: " in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("script", "options", "n_rows"),
+    [
+        ("flows.py", ["--repeats", "1", "--threads", "1"], 30),
+        ("ensembles.py", ["--seeds", "1"], 8),
+        ("parallel.py", ["--repeats", "1"], 5),
+        ("densities.py", ["--seeds", "1"], 32),
+    ],
+)
+def test_studies_of_flows(script, options, n_rows, tmp_path):
+    command = [sys.executable, ROOT / "benchmarks" / script, *options, "--output", tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "results.md").stat().st_size > 300
+    assert len((tmp_path / "results.csv").read_text(encoding="utf-8").splitlines()) == 1 + n_rows

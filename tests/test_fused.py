@@ -105,9 +105,19 @@ def test_row_flow():
     assert len(list(fast_rows.parameters())) == 1
 
 
+def uneven() -> list[Flow]:
+    """Flows whose couplings differ, or have networks of another kind."""
+    flows = [realnvp(4, n_blocks=2, hidden_features=8, generator=generator()) for _ in range(2)]
+    flows[0].layers[5] = AffineCoupling(4, 9, generator=generator())
+    for coupling in flows[1].layers[2::3]:
+        coupling.network[2] = torch.nn.Tanh()
+    return flows
+
+
 @pytest.mark.parametrize(
     "flow",
     [
+        *uneven(),
         realnvp(1, generator=generator()),
         spline(3, n_blocks=1, hidden_features=8, generator=generator()),
         realnvp(600, n_blocks=1, hidden_features=8, generator=generator()),
@@ -115,7 +125,16 @@ def test_row_flow():
         RowFlow(spline(2, n_conditions=1, n_blocks=1, generator=generator()), [0]),
         torch.nn.Linear(2, 2),
     ],
-    ids=["d = 1", "spline", "permuted", "other layers", "conditional spline", "no flow"],
+    ids=[
+        "widths",
+        "activations",
+        "d = 1",
+        "spline",
+        "permuted",
+        "other layers",
+        "conditional spline",
+        "no flow",
+    ],
 )
 def test_what_has_no_fast_form_stays(flow):
     assert fuse(flow) is flow

@@ -1,5 +1,8 @@
 """RealNVPOutlierDetector: density, samples, latent coordinates, real data."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -96,3 +99,48 @@ def test_magic(data_folder):
     # A threshold from held-out rows keeps its promise on fresh bulk rows.
     flagged = (detector.predict(X[test][y[test] == 1]) == -1).mean()
     assert flagged == pytest.approx(0.05, abs=0.02)
+
+
+@pytest.mark.parametrize("chunk_rows", [64, 1000])
+def test_scores_do_not_depend_on_chunks(detector, banana, monkeypatch, chunk_rows):
+    X = banana[0]
+    scores = detector.score_samples(X)
+    pieces = [detector.score_samples(part) for part in np.array_split(X, 7)]
+    np.testing.assert_allclose(np.concatenate(pieces), scores, rtol=0, atol=1e-9)
+    monkeypatch.setattr("skflow.detectors._torch.CHUNK_ROWS", chunk_rows)
+    monkeypatch.setattr("skflow.flows._fused.CACHED_ROWS", chunk_rows // 2)
+    np.testing.assert_allclose(detector.score_samples(X), scores, rtol=0, atol=1e-9)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="peak memory has another unit elsewhere")
+def test_a_million_rows_in_bounded_memory():
+    """Less than 500 MB above the input, in a process of its own; less even than the input."""
+    code = """
+import resource
+import subprocess
+import sys
+
+import numpy as np
+from skflow import RealNVPOutlierDetector
+X = np.random.RandomState(0).normal(size=(1_000_000, 10))
+detector = RealNVPOutlierDetector(n_blocks=2, hidden_features=32, max_iter=5).fit(X[:1000])
+detector.score_samples(X[:10_000])
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+scores = detector.score_samples(X)
+assert np.isfinite(scores).all()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 80_000  # kB
+
+
+def test_scoring_again_builds_nothing(detector, banana, monkeypatch):
+    """Row by row, as events come in: the network is built once."""
+    first = detector.score_samples(banana[0][:1])
+    monkeypatch.setattr(detector, "_rebuilt", None)
+    np.testing.assert_array_equal(detector.score_samples(banana[0][:1]), first)
+    monkeypatch.undo()
+    other = RealNVPOutlierDetector(max_iter=5, random_state=1).fit(banana[0])
+    before = other.score_samples(banana[0][:5])
+    other.set_params(random_state=2).fit(banana[0])
+    assert not np.array_equal(other.score_samples(banana[0][:5]), before)

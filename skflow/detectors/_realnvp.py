@@ -10,10 +10,10 @@ from ._torch import TorchDetector
 class RealNVPOutlierDetector(FlowMixin, TorchDetector):
     """Detect what is improbable under a normalizing flow of the bulk.
 
-    A RealNVP flow (Dinh et al. 2017 [1]_) learns the density of the bulk by maximum likelihood
-    from rows that need no scaling; rows of low density are outliers. For anomalies of unknown
-    kind. Where labelled examples of a known rare kind exist, `ContrastiveFlowDetector` uses
-    them: what is rare need not be improbable.
+    A flow, by default RealNVP (Dinh et al. 2017 [1]_), learns the density of the bulk by maximum
+    likelihood from rows that need no scaling; rows of low density are outliers. For anomalies of
+    unknown kind. Where labelled examples of a known rare kind exist, `ContrastiveFlowDetector`
+    uses them: what is rare need not be improbable.
 
     Parameters
     ----------
@@ -90,6 +90,7 @@ class RealNVPOutlierDetector(FlowMixin, TorchDetector):
     See Also
     --------
     ContrastiveFlowDetector : Learns from labelled rare events as well.
+    FlowEnsemble : The mean density of several flows.
     MahalanobisDetector : A single normal distribution.
 
     References

@@ -1,8 +1,8 @@
 """The fast form of a RealNVP flow: all blocks in one autograd function, written by hand.
 
-Autograd's bookkeeping, and memory taken and returned at every operation, cost as much as the
-arithmetic of a small batch. Here features come first, so that every slice is contiguous, what the
-backward pass needs lies in one piece of memory, and all gradients in another.
+Autograd's bookkeeping, and many small tensors, cost as much as the arithmetic of a small batch.
+Here features come first, so that every slice is contiguous, and all parameters lie in one tensor,
+as do their gradients.
 """
 
 import math
@@ -262,7 +262,16 @@ def fuse(flow: Any) -> Any:
     block = [ActNorm, mixing, AffineCoupling]
     if not layers or kinds != block * (len(layers) // 3) or flow.n_features > MAX_FEATURES:
         return flow
-    return FusedFlow(flow)
+    plans = [_plan(coupling) for coupling in layers[2::3]]
+    network = (nn.Linear, nn.ReLU, nn.Linear, nn.ReLU, nn.Linear)
+    return FusedFlow(flow) if set(plans) == {(*plans[0][:-1], network)} else flow
+
+
+def _plan(coupling: Any) -> tuple[Any, ...]:
+    """What couplings of one flow must have in common."""
+    sizes = tuple(parameter.shape for parameter in coupling.network.parameters())
+    kinds = tuple(type(part) for part in coupling.network if type(part) is not nn.Hardtanh)
+    return coupling.reach, coupling.clamp, sizes, kinds
 
 
 def _by_kind(flow: Any) -> list[nn.Parameter]:
