@@ -76,7 +76,7 @@ def check(rows: list[dict[str, Any]]) -> None:
             )
 
 
-def report(rows: list[dict[str, Any]], source: str, repeats: int) -> str:
+def report(rows: list[dict[str, Any]], repeats: int) -> str:
     """The table in Markdown, and what it was measured with."""
     groups = pd.DataFrame(rows).drop(columns="_scores").groupby("backend", sort=False)
     table = groups[["workers", "torch threads", "BLAS threads"]].max()
@@ -89,9 +89,9 @@ def report(rows: list[dict[str, Any]], source: str, repeats: int) -> str:
     versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "scikit-learn", "joblib"))
     return (
         f"### A grid search of {N_FITS} fits on {N_ROWS:,} rows\n\n{body}\n\n"
-        f"Medians and quartiles of {repeats} interleaved turns; threads are a worker's between fits "
-        f"(batches of 256 train in one); rows: {source}. {joblib.cpu_count()} cores, "
-        f"{platform.machine()}; Python {platform.python_version()}, {versions}.\n"
+        f"Medians and quartiles of {repeats} interleaved turns. Threads are a worker's between "
+        f"fits; batches of 256 train in one. {joblib.cpu_count()} cores, {platform.machine()}; "
+        f"Python {platform.python_version()}, {versions}.\n"
     )
 
 
@@ -103,6 +103,7 @@ def main() -> None:
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
     magic = fetch_magic(bulk="gamma", if_unavailable="simulate")
+    print(f"MAGIC table from: {magic.source}", flush=True)
     X = magic.data[magic.target == 1][:N_ROWS]
     rows = []
     for turn in range(options.repeats):
@@ -112,7 +113,7 @@ def main() -> None:
     check(rows)
     frame = pd.DataFrame(rows).drop(columns="_scores")
     frame.to_csv(options.output / "results.csv", index=False, float_format="%.5g")
-    text = report(rows, magic.source, options.repeats)
+    text = report(rows, options.repeats)
     (options.output / "results.md").write_text(text, encoding="utf-8")
     print(f"\n{text}\nWritten to {options.output}/")
 
