@@ -11,12 +11,21 @@ import torch
 from joblib.parallel import get_active_backend
 
 _lock = threading.Lock()
-_n_inside = 0
-_n_threads = 1
+#: How many threads are inside `one_thread`, and what torch had before the first of them.
+_n_inside, _n_threads = 0, 1
+#: What every thread knows: whether it is one of them.
+_mine = threading.local()
+
+
+def _after_fork() -> None:
+    """Start anew in a forked child: OpenMP's threads, for which it would wait, are not in it."""
+    global _lock, _n_inside, _n_threads
+    _lock, _n_inside, _n_threads = threading.Lock(), 0, 1
+    torch.set_num_threads(1)
+
 
 if hasattr(os, "register_at_fork"):
-    # OpenMP's threads do not live on in a forked child, which would wait for them for ever.
-    os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def in_joblib_worker() -> bool:
@@ -32,18 +41,22 @@ def one_thread() -> Iterator[int]:
     lose tenfold on busy ones.
     """
     global _n_inside, _n_threads
+    if getattr(_mine, "inside", False):
+        yield _n_threads
+        return
     with _lock:
         if _n_inside == 0:
             _n_threads = torch.get_num_threads()
         _n_inside += 1
-        n_threads = _n_threads
         torch.set_num_threads(1)
+    _mine.inside = True
     try:
-        yield n_threads
+        yield _n_threads
     finally:
+        _mine.inside = False
         with _lock:
-            _n_inside -= 1
-            torch.set_num_threads(n_threads)
+            _n_inside = max(_n_inside - 1, 0)  # 0 in a child that was forked meanwhile
+            torch.set_num_threads(_n_threads)
 
 
 def map_in_threads(compute: Callable[[Any], Any], parts: list[Any]) -> list[Any]:

@@ -13,7 +13,7 @@ import torch
 from joblib import Parallel, delayed, parallel_config
 from sklearn.model_selection import GridSearchCV
 
-from skflow import ContrastiveFlowDetector, RealNVPOutlierDetector
+from skflow import ContrastiveFlowDetector, RealNVPOutlierDetector, _threads
 from skflow._threads import in_joblib_worker, map_in_threads, one_thread
 
 X = np.random.RandomState(0).normal(size=(9000, 4))
@@ -152,9 +152,45 @@ def test_one_thread_inside_as_many_as_before_outside():
         assert (outside, torch.get_num_threads()) == (2, 1)
         with one_thread() as outside:
             assert (outside, torch.get_num_threads()) == (2, 1)
+        assert torch.get_num_threads() == 1
     assert torch.get_num_threads() == 2
     seen = map_in_threads(lambda part: (part, torch.get_num_threads()), list(range(5)))
     assert seen == [(i, 1) for i in range(5)]
     assert not in_joblib_worker()
     with parallel_config("threading", n_jobs=2):
         assert all(Parallel()(delayed(in_joblib_worker)() for _ in range(4)))
+
+
+def after_one_thread():
+    """What a child does that was forked from inside, or beside, or with the lock held."""
+    with one_thread():
+        inside = torch.get_num_threads()
+    a = torch.ones(1500, 1500)
+    return inside, torch.get_num_threads(), (a @ a).sum().item() > 0
+
+
+@needs_fork
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_child_forked_inside_starts_anew():
+    a = torch.ones(1500, 1500)
+    assert (a @ a).sum() > 0
+    with one_thread():
+        assert in_child(after_one_thread) == (1, 1, True)
+    inside, stop = threading.Event(), threading.Event()
+
+    def stay():
+        with one_thread():
+            inside.set()
+            stop.wait(60)
+
+    beside = threading.Thread(target=stay)
+    beside.start()
+    try:
+        assert inside.wait(60)
+        assert in_child(after_one_thread) == (1, 1, True)
+    finally:
+        stop.set()
+        beside.join()
+    with _threads._lock:
+        assert in_child(after_one_thread) == (1, 1, True)
+    assert torch.get_num_threads() == 2
