@@ -31,7 +31,7 @@ from skflow.datasets import fetch_magic
 
 GRID = {"n_blocks": [4, 6, 8], "hidden_features": [32, 64]}
 N_FITS = 18
-N_ROWS = 2000
+N_ROWS = 4000
 #: Joblib backends; the first one works in this process.
 BACKENDS = ["sequential", "loky", "loky, cold", "threading", "multiprocessing"]
 

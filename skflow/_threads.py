@@ -56,7 +56,8 @@ def one_thread() -> Iterator[int]:
         _mine.inside = False
         with _lock:
             _n_inside = max(_n_inside - 1, 0)  # 0 in a child that was forked meanwhile
-            torch.set_num_threads(_n_threads)
+            if _n_inside == 0:  # the number is partly global: not while others are inside
+                torch.set_num_threads(_n_threads)
 
 
 def map_in_threads(compute: Callable[[Any], Any], parts: list[Any]) -> list[Any]:
