@@ -2,7 +2,7 @@
 
     python benchmarks/parallel.py [--jobs 2] [--repeats 3] [--output parallel-output]
 
-The search fits a RealNVPOutlierDetector of 6 sizes on 3 folds of 2,000 gammas of the MAGIC table,
+The search fits a RealNVPOutlierDetector of 6 sizes on 3 folds of 4,000 gammas of the MAGIC table,
 18 fits in all, and does not refit. Workers have made a fit before they are timed; those of
 "loky, cold" have yet to start and to import. Backends take turns, so that whatever
 else the machine does hits all alike; the median over turns counts. Nothing sets a number of

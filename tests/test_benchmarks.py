@@ -37,7 +37,7 @@ def test_estimator_checks():
         ("flows.py", ["--repeats", "1", "--threads", "1"], 30),
         ("ensembles.py", ["--seeds", "1"], 8),
         ("parallel.py", ["--repeats", "1"], 5),
-        ("densities.py", ["--seeds", "1"], 32),
+        ("densities.py", ["--seeds", "1"], 144),
     ],
 )
 def test_studies_of_flows(script, options, n_rows, tmp_path):
