@@ -1,4 +1,4 @@
-"""Torch's threads: one for small work, and one after a fork."""
+"""Threads: torch's, one for small work and one after a fork, and what all threads share."""
 
 import os
 import threading
@@ -10,22 +10,26 @@ from typing import Any
 import torch
 from joblib.parallel import get_active_backend
 
-_lock = threading.Lock()
-#: How many threads are inside `one_thread`, and what torch had before the first of them.
-_n_inside, _n_threads = 0, 1
-#: What every thread knows: whether it is one of them.
-_mine = threading.local()
+#: Reentrant: a PyOD detector may hold a skflow one.
+_lock = threading.RLock()
 
 
 def _after_fork() -> None:
-    """Start anew in a forked child: OpenMP's threads, for which it would wait, are not in it."""
-    global _lock, _n_inside, _n_threads
-    _lock, _n_inside, _n_threads = threading.Lock(), 0, 1
+    """Forget the parent's other threads: a forked child would wait for them for ever."""
+    global _lock
+    _lock = threading.RLock()
     torch.set_num_threads(1)
 
 
-if hasattr(os, "register_at_fork"):
+if hasattr(os, "register_at_fork"):  # not on Windows
     os.register_at_fork(after_in_child=_after_fork)
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Keep other threads out, for what they share: the global generators."""
+    with _lock:
+        yield
 
 
 def in_joblib_worker() -> bool:
@@ -38,26 +42,15 @@ def one_thread() -> Iterator[int]:
     """Let torch use one thread for a while; yields how many it had.
 
     Threads that wait for each other after every small operation gain little on idle cores and
-    lose tenfold on busy ones.
+    lose tenfold on busy ones. Torch's number belongs to the calling thread; a thread that starts
+    meanwhile takes it over and keeps it.
     """
-    global _n_inside, _n_threads
-    if getattr(_mine, "inside", False):
-        yield _n_threads
-        return
-    with _lock:
-        if _n_inside == 0:
-            _n_threads = torch.get_num_threads()
-        _n_inside += 1
-        torch.set_num_threads(1)
-    _mine.inside = True
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     try:
-        yield _n_threads
+        yield n_threads
     finally:
-        _mine.inside = False
-        with _lock:
-            _n_inside = max(_n_inside - 1, 0)  # 0 in a child that was forked meanwhile
-            if _n_inside == 0:  # the number is partly global: not while others are inside
-                torch.set_num_threads(_n_threads)
+        torch.set_num_threads(n_threads)
 
 
 def map_in_threads(compute: Callable[[Any], Any], parts: list[Any]) -> list[Any]:
@@ -66,5 +59,7 @@ def map_in_threads(compute: Callable[[Any], Any], parts: list[Any]) -> list[Any]
         n_workers = min(n_threads, len(parts))
         if n_workers < 2 or in_joblib_worker():
             return [compute(part) for part in parts]
-        with ThreadPoolExecutor(n_workers) as pool:
+        with ThreadPoolExecutor(
+            n_workers, initializer=torch.set_num_threads, initargs=(1,)
+        ) as pool:
             return list(pool.map(compute, parts))

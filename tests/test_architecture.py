@@ -12,11 +12,11 @@ ROOT = Path(skflow.__file__).parent
 ARROWS = {
     "flows": set(),
     "objectives": set(),
-    "training": set(),
+    "training": {"_threads"},
     "detectors": {"flows", "objectives", "training", "_sklearn", "_threads"},
     "datasets": set(),
     "metrics": set(),
-    "interop": {"detectors", "training", "datasets", "_sklearn"},
+    "interop": {"detectors", "training", "datasets", "_sklearn", "_threads"},
     "benchmark": {"detectors", "datasets", "interop", "metrics"},
 }
 FOLDERS = sorted(path.parent.name for path in ROOT.glob("*/__init__.py"))
@@ -59,4 +59,5 @@ def test_private_scikit_learn_names_have_one_home():
 def test_walk_finds_imports():
     """The walk above is not blind."""
     assert imported(ROOT / "detectors" / "_torch.py") >= {"training", "_sklearn"}
-    assert imported(ROOT / "interop" / "_pyod.py") == {"detectors", "training", "_sklearn"}
+    parts = {"detectors", "training", "_sklearn", "_threads"}
+    assert imported(ROOT / "interop" / "_pyod.py") == parts

@@ -1,6 +1,7 @@
 """FlowMixin: what all detectors with a flow inside share."""
 
 import math
+from contextlib import nullcontext
 from numbers import Integral
 from typing import Any
 
@@ -50,7 +51,9 @@ class FlowMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         self, architecture: dict[str, Any], generator: torch.Generator | None
     ) -> Flow | RowFlow:
         condition = architecture["condition"]
-        with seeded_torch(self.seed_):
+        # Presets draw from the generator that they are given.
+        preset = is_preset(architecture["flow"])
+        with nullcontext() if preset else seeded_torch(self.seed_):
             flow = make_flow(
                 architecture["flow"],
                 architecture["n_features"] - len(condition),

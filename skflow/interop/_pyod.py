@@ -2,7 +2,6 @@
 
 import logging
 import random
-import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ import torch
 from sklearn.base import clone
 
 from .._sklearn import HasMethods
+from .._threads import alone
 from ..detectors import BaseDetector
 from ..training import resolve_seed
 
@@ -20,8 +20,6 @@ logger = logging.getLogger(__name__)
 
 #: Training rows scored alone and together, to see whether a detector treats them alike.
 N_PROBES = 3
-#: PyOD uses the global generators, which threads share: one at a time.
-_lock = threading.Lock()
 
 
 def _seed_generators(seed: int) -> None:
@@ -33,7 +31,7 @@ def _seed_generators(seed: int) -> None:
 @contextmanager
 def _kept_generators() -> Iterator[None]:
     """Put the global generators back afterwards: PyOD seeds them and draws from them."""
-    with _lock, torch.random.fork_rng():
+    with alone(), torch.random.fork_rng():
         states = random.getstate(), np.random.get_state()
         try:
             yield

@@ -1,6 +1,5 @@
 """Seeds: from scikit-learn's ``random_state`` to one number, without global generators."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from numbers import Integral
@@ -8,7 +7,7 @@ from numbers import Integral
 import numpy as np
 import torch
 
-_lock = threading.Lock()
+from .._threads import alone
 
 
 def resolve_seed(random_state: int | np.random.RandomState | None) -> int:
@@ -32,6 +31,7 @@ def resolve_seed(random_state: int | np.random.RandomState | None) -> int:
 @contextmanager
 def seeded_torch(seed: int) -> Iterator[None]:
     """Seed torch's global generator for code that knows no other; it is put back afterwards."""
-    with _lock, torch.random.fork_rng(devices=[]):
-        torch.random.manual_seed(seed)
+    with alone(), torch.random.fork_rng(devices=[]):
+        # Not torch.random's: that also seeds accelerators, under locks of its own.
+        torch.default_generator.manual_seed(seed)
         yield
