@@ -11,9 +11,7 @@ from .._sklearn import Interval
 from ..training import resolve_seed
 from ._base import MIN_ROWS_TO_HOLD_OUT, BaseDetector
 from ._realnvp import RealNVPOutlierDetector
-
-#: At most so many rows are held out for the threshold.
-MAX_HELD_OUT = 10_000
+from ._torch import MAX_HELD_OUT
 
 
 class FlowEnsemble(BaseDetector):

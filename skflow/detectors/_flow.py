@@ -77,23 +77,23 @@ class FlowMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         return module
 
     def _initialize(self, module: Any, rows: Tensor, generator: torch.Generator) -> None:
-        module.initialize(Noise(None, self._widths(rows.shape[1])).added(rows, generator))
+        module.initialize(Noise(None, self._widths(rows.device)).added(rows, generator))
 
-    def _widths(self, n_features: int) -> Tensor | None:
+    def _widths(self, device: torch.device) -> Tensor | None:
         """Steps of the discrete columns, 0 for the others."""
         discrete = self.architecture_["discrete"]
-        widths = torch.zeros(n_features, dtype=torch.float64)
+        n_features = self.architecture_["n_features"]
+        widths = torch.zeros(n_features, dtype=torch.float64, device=device)
         for column, (_, step) in discrete.items():
             widths[column] = step
         return widths if discrete else None
 
     def _noise(self, module: Any, noise: float) -> Noise:
-        n_features = self.architecture_["n_features"]
         scale = module.standardize.scale
-        std = torch.zeros(n_features, dtype=torch.float64, device=scale.device)
+        std = scale.new_zeros(self.architecture_["n_features"])
         std[module.features if isinstance(module, RowFlow) else slice(None)] = noise * scale
         std[list(self.architecture_["discrete"])] = 0
-        return Noise(std if std.any() else None, self._widths(n_features))
+        return Noise(std if std.any() else None, self._widths(scale.device))
 
     def _score_rows(self, module: Any, rows: Tensor) -> Tensor:
         steps = [step for _, step in self.architecture_["discrete"].values()]

@@ -92,15 +92,16 @@ class ForeignFlow(Flow):
         return self.module(*given).log_prob(z).double() + log_det
 
     def _transform(self, known: Tensor | None) -> Any:
-        distribution = None
+        given = () if known is None else (known,)
+        transform = None
         if not hasattr(self.module, "log_prob"):
-            distribution = self.module() if known is None else self.module(known)
-        if not hasattr(distribution, "transform"):
+            transform = getattr(self.module(*given), "transform", None)
+        if transform is None:
             raise TypeError(
                 f"latent coordinates and samples need a flow whose distribution has a transform; "
                 f"{type(self.module).__name__} has none"
             )
-        return distribution.transform  # type: ignore[union-attr]
+        return transform
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
         z, known, log_det = self._standardized(x, condition)

@@ -170,7 +170,7 @@ class FusedFlow(nn.Module):
         super().__init__()
         coupling: Any = flow.layers[2]
         self.n_features, self.n_conditions = flow.n_features, flow.n_conditions
-        self.shape = _Shape(
+        shape = _Shape(
             len(flow.layers) // 3,
             flow.n_features,
             flow.n_conditions,
@@ -184,8 +184,9 @@ class FusedFlow(nn.Module):
         for parameter, part in zip(parameters, parts, strict=True):
             parameter.data = part.view(parameter.shape)
         rotations: list[Any] = [layer.matrix for layer in flow.layers[1::3]]
-        self.rotations = torch.stack(rotations).to(self.flat.dtype)
-        self._weights = _Weights(self.flat.detach(), self.rotations, self.shape)
+        self._weights = _Weights(
+            self.flat.detach(), torch.stack(rotations).to(self.flat.dtype), shape
+        )
         # Hidden from `parameters`: the flow's are those of `flat`.
         object.__setattr__(self, "unfused", flow)
 
@@ -199,7 +200,7 @@ class FusedFlow(nn.Module):
         z, known, log_det = self.unfused._standardized(x, condition)
         weights = self._weights
         if weights.flat.data_ptr() != self.flat.data_ptr():  # moved or cast
-            weights = _Weights(self.flat.detach(), self.rotations.to(self.flat), self.shape)
+            weights = _Weights(self.flat.detach(), weights.rotations.to(self.flat), weights.shape)
             self._weights = weights
         n_rows = CACHED_ROWS * torch.get_num_threads()
         parts = []

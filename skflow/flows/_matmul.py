@@ -15,7 +15,7 @@ def _onednn_product() -> Callable[..., Tensor] | None:
         operator = torch.ops.mkldnn._linear_pointwise
         x, w = torch.arange(6.0).view(2, 3), torch.arange(12.0).view(4, 3)
         works = torch.equal(operator(x, w, None, "none", [], ""), x @ w.T)
-    except (AttributeError, NotImplementedError, RuntimeError):
+    except (AttributeError, RuntimeError):  # no such operator, or none for this processor
         return None
     return operator if works else None
 

@@ -35,10 +35,9 @@ def rational_quadratic(
     log_slope : Tensor of shape (...)
         Natural logarithm of the derivative of y with respect to x.
     """
-    given = knots_y if inverse else knots_x
-    shape = (*x.shape, given.shape[-1])
+    shape = (*x.shape, knots_x.shape[-1])
     knots_x, knots_y, slopes = (part.expand(shape) for part in (knots_x, knots_y, slopes))
-    given = knots_y if inverse else knots_x
+    given, wanted = (knots_y, knots_x) if inverse else (knots_x, knots_y)
     left = (x[..., None] >= given[..., 1:-1]).sum(dim=-1, keepdim=True)
 
     def at(values: Tensor, index: Tensor) -> Tensor:
@@ -68,14 +67,12 @@ def rational_quadratic(
     log_slope = 2 * (secant.log() - denominator.log()) + slope_top.log()
     if inverse:
         out = x0 + t * width
-        out = torch.where(below, knots_x[..., 0] + (x - knots_y[..., 0]) / slopes[..., 0], out)
-        out = torch.where(above, knots_x[..., -1] + (x - knots_y[..., -1]) / slopes[..., -1], out)
     else:
         out = y0 + height * (secant * t.square() + d0 * mixed) / denominator
-        out = torch.where(below, knots_y[..., 0] + (x - knots_x[..., 0]) * slopes[..., 0], out)
-        out = torch.where(above, knots_y[..., -1] + (x - knots_x[..., -1]) * slopes[..., -1], out)
-    log_slope = torch.where(below, slopes[..., 0].log(), log_slope)
-    log_slope = torch.where(above, slopes[..., -1].log(), log_slope)
+    for outside, end in ((below, 0), (above, -1)):
+        rate = 1 / slopes[..., end] if inverse else slopes[..., end]
+        out = torch.where(outside, wanted[..., end] + (x - given[..., end]) * rate, out)
+        log_slope = torch.where(outside, slopes[..., end].log(), log_slope)
     return out, -log_slope if inverse else log_slope
 
 
@@ -125,9 +122,7 @@ class ElementwiseSpline(nn.Module):
         spread = torch.where(spread > 0, spread, torch.ones_like(spread))[:, None]
         widths = knots_x.diff(dim=1).maximum(0.02 * spread)
         # An atom is in the middle of what it was widened to.
-        left = knots_x[:, :1] - 0.5 * (
-            widths.sum(dim=1, keepdim=True) - knots_x.diff(dim=1).sum(1, True)
-        )
+        left = 0.5 * (knots_x[:, :1] + knots_x[:, -1:] - widths.sum(dim=1, keepdim=True))
         heights = knots_y.diff().expand_as(widths)
         secants = heights / widths
         # The harmonic mean of the neighbours' secants keeps the spline from overshooting.

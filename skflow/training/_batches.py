@@ -1,7 +1,7 @@
 """Batches for training: tensors sliced on their device, without a per-row loader."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -37,12 +37,14 @@ class Noise(NamedTuple):
 
     def added(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """Rows (n, d) with noise; what would overflow is clipped."""
-        for scale, draw in ((self.std, torch.randn), (self.width, torch.rand)):
-            if scale is not None:
-                drawn = draw(x.shape, generator=generator, device=x.device, dtype=x.dtype)
-                largest = torch.finfo(x.dtype).max
-                centred = drawn if draw is torch.randn else drawn.sub_(0.5)
-                x = torch.addcmul(x, centred, scale.to(x)).clamp_(-largest, largest)
+        largest = torch.finfo(x.dtype).max
+        like: dict[str, Any] = {"generator": generator, "device": x.device, "dtype": x.dtype}
+        if self.std is not None:
+            normal = torch.randn(x.shape, **like)
+            x = torch.addcmul(x, normal, self.std).clamp_(-largest, largest)
+        if self.width is not None:
+            uniform = torch.rand(x.shape, **like).sub_(0.5)
+            x = torch.addcmul(x, uniform, self.width).clamp_(-largest, largest)
         return x
 
 
