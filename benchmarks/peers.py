@@ -30,10 +30,6 @@ def blocks(flow: Flow) -> Iterator[tuple[ActNorm, Rotation, AffineCoupling]]:
     return zip(*[iter(flow.layers)] * 3, strict=True)
 
 
-def dtype_of(flow: Flow) -> torch.dtype:
-    return next(flow.parameters()).dtype
-
-
 def with_output(network: nn.Sequential, order: Tensor, factor: Tensor) -> nn.Sequential:
     """Copy of a network whose outputs come in another order, times a factor each."""
     network = copy.deepcopy(network)
@@ -122,7 +118,7 @@ def to_zuko(flow: Flow) -> nn.Module:
     base = zuko.lazy.UnconditionalDistribution(
         zuko.distributions.DiagNormal, torch.zeros(d), torch.ones(d), buffer=True
     )
-    return ZukoDensity(zuko.flows.Flow(layers, base)).to(dtype_of(flow))
+    return ZukoDensity(zuko.flows.Flow(layers, base)).to(flow.dtype)
 
 
 class FreiaDensity(nn.Module):
@@ -173,7 +169,7 @@ def to_freia(flow: Flow) -> nn.Module:
                 affine_clamping=c,
                 global_affine_type="EXP",
             )
-    chain.to(dtype_of(flow))
+    chain.to(flow.dtype)
     with torch.no_grad():
         chain[0].scale.copy_(norm.log_scale)
         chain[0].bias.copy_(norm.shift)
@@ -232,7 +228,7 @@ def to_normflows(flow: Flow) -> nn.Module:
             normflows.flows.Reverse(block),
         ]
     base = normflows.distributions.DiagGaussian(d, trainable=False)
-    return normflows.NormalizingFlow(base, layers[::-1]).to(dtype_of(flow))
+    return normflows.NormalizingFlow(base, layers[::-1]).to(flow.dtype)
 
 
 def to_nflows(flow: Flow) -> nn.Module:
@@ -287,4 +283,4 @@ def to_nflows(flow: Flow) -> nn.Module:
             affine.shift.copy_(norm.shift)
         layers += [affine, FixedRotation(rotation.matrix.clone()), ClampedCoupling(coupling)]
     chain = NFlow(transforms.CompositeTransform(layers), StandardNormal([d]))
-    return chain.to(dtype_of(flow))
+    return chain.to(flow.dtype)

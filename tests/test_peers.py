@@ -1,19 +1,13 @@
 """Densities and gradients equal those of independent implementations with the same weights."""
 
-import importlib.util
 import math
-from pathlib import Path
 
+import peers
 import pytest
 import torch
 import zuko
 
 from skflow.flows import SplineCoupling, fuse, rational_quadratic, realnvp
-
-SCRIPT = Path(__file__).parent.parent / "benchmarks" / "peers.py"
-SPEC = importlib.util.spec_from_file_location("peers", SCRIPT)
-peers = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(peers)
 
 
 @pytest.mark.parametrize("build", [peers.to_zuko, peers.to_freia])
