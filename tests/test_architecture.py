@@ -14,9 +14,11 @@ ARROWS = {
     "objectives": set(),
     "training": {"_threads"},
     "detectors": {"flows", "objectives", "training", "_sklearn", "_threads"},
-    "datasets": set(),
+    "hillas": {"_sklearn"},
+    "datasets": {"hillas"},
+    "inspection": {"hillas"},
     "metrics": set(),
-    "interop": {"detectors", "training", "datasets", "_sklearn", "_threads"},
+    "interop": {"detectors", "training", "datasets", "hillas", "_sklearn", "_threads"},
     "benchmark": {"detectors", "datasets", "interop", "metrics"},
 }
 FOLDERS = sorted(path.parent.name for path in ROOT.glob("*/__init__.py"))

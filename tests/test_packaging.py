@@ -32,7 +32,7 @@ def test_contents(wheel):
     required = [
         line for line in metadata.splitlines() if "Requires-Dist" in line and "extra" not in line
     ]
-    assert len(required) == 5, required
+    assert len(required) == 6, required
 
 
 def test_imports_in_an_empty_environment(wheel, tmp_path):

@@ -1,0 +1,184 @@
+"""Cleaning kernels: which pixels of one image belong to a shower.
+
+Neighbours come as a table (n_pixels, max_neighbors), filled up with the index n_pixels, and every
+work array has one element more than there are pixels for that index to fall on.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from ._compile import compiled
+
+#: Bits of a pixel's state.
+BOUNDARY, PICTURE, CORE = 1, 2, 4
+#: An image with an infinite charge has no total and no moments.
+INFINITE = -1
+
+
+@compiled
+def _candidates(charges: Any, thresholds: Any, index: Any) -> int:
+    """List the pixels that reach their threshold; NaN, as charge or threshold, never does."""
+    n = 0
+    for i in range(len(thresholds)):
+        index[n] = i
+        n += charges[i] >= thresholds[i]
+    for k in range(n):
+        if charges[index[k]] == np.inf:
+            return INFINITE
+    return n
+
+
+@compiled
+def _mark(
+    charges: Any, picture: Any, index: Any, n: int, neighbors: Any, least: int, state: Any
+) -> None:
+    """Mark candidates, those above the picture threshold, and of these the core."""
+    for k in range(n):
+        i = index[k]
+        state[i] = BOUNDARY | PICTURE if charges[i] >= picture[i] else BOUNDARY
+    for k in range(n):
+        i = index[k]
+        if state[i] & PICTURE:
+            count = 0
+            for j in neighbors[i]:
+                count += (state[j] & PICTURE) != 0
+            if count >= least:
+                state[i] |= CORE
+
+
+@compiled
+def tailcuts(
+    charges: Any,
+    picture: Any,
+    boundary: Any,
+    least: int,
+    isolated: bool,
+    neighbors: Any,
+    state: Any,
+    index: Any,
+    kept: Any,
+) -> int:
+    """Two-threshold tail cuts; list the pixels kept in `kept` and return their number."""
+    n = _candidates(charges, boundary, index)
+    if n == INFINITE:
+        return n
+    _mark(charges, picture, index, n, neighbors, 0 if isolated else least, state)
+    n_kept = 0
+    for k in range(n):
+        i = index[k]
+        around = 0
+        for j in neighbors[i]:
+            around |= state[j]
+        if around & CORE or (state[i] & CORE and (isolated or around)):
+            kept[n_kept] = i
+            n_kept += 1
+    for k in range(n):
+        state[index[k]] = 0
+    return n_kept
+
+
+@compiled
+def islands(kept: Any, n: int, neighbors: Any, mark: Any, stack: Any, label: Any) -> int:
+    """Number the groups of touching pixels: label[k] is that of kept[k], from 1 on."""
+    for k in range(n):
+        mark[kept[k]] = k + 1
+        label[k] = 0
+    n_islands = 0
+    for k in range(n):
+        if label[k]:
+            continue
+        n_islands += 1
+        label[k] = n_islands
+        stack[0] = k
+        depth = 1
+        while depth:
+            depth -= 1
+            for j in neighbors[kept[stack[depth]]]:
+                other = mark[j] - 1
+                if other >= 0 and label[other] == 0:
+                    label[other] = n_islands
+                    stack[depth] = other
+                    depth += 1
+    for k in range(n):
+        mark[kept[k]] = 0
+    return n_islands
+
+
+@compiled
+def time_constrained(
+    charges: Any,
+    times: Any,
+    picture: Any,
+    boundary: Any,
+    least: int,
+    core_limit: float,
+    boundary_limit: float,
+    neighbors: Any,
+    state: Any,
+    index: Any,
+    kept: Any,
+    mark: Any,
+    stack: Any,
+    label: Any,
+) -> int:
+    """Tail cuts whose core arrives together and whose boundary arrives with its core (MAGIC)."""
+    n = _candidates(charges, boundary, index)
+    if n == INFINITE:
+        return n
+    _mark(charges, picture, index, n, neighbors, least, state)
+    n_core = 0
+    for k in range(n):
+        if state[index[k]] & CORE:
+            kept[n_core] = index[k]
+            n_core += 1
+    mean = _mean_time(charges, times, kept, n_core, neighbors, mark, stack, label)
+    for k in range(n_core):
+        i = kept[k]
+        # Bright pixels of distant showers arrive over a longer time.
+        limit = core_limit if charges[i] < 2 * picture[i] else 2 * core_limit
+        if not abs(times[i] - mean) < limit:
+            state[i] &= ~CORE
+    n_kept = 0
+    for k in range(n):
+        i = index[k]
+        if state[i] & CORE:
+            keep = True
+        else:
+            count = 0
+            near = False
+            for j in neighbors[i]:
+                if state[j] & CORE:
+                    near = True
+                    count += abs(times[i] - times[j]) < boundary_limit
+            keep = near and count >= least
+        if keep:
+            kept[n_kept] = i
+            n_kept += 1
+    for k in range(n):
+        state[index[k]] = 0
+    return n_kept
+
+
+@compiled
+def _mean_time(
+    charges: Any, times: Any, core: Any, n: int, neighbors: Any, mark: Any, stack: Any, label: Any
+) -> float:
+    """Mean time of the brightest group of core pixels, weighted by their squared charges."""
+    n_islands = islands(core, n, neighbors, mark, stack, label)
+    brightest, most = 0, -np.inf
+    for island in range(1, n_islands + 1):
+        total = 0.0
+        for k in range(n):
+            if label[k] == island:
+                total += charges[core[k]]
+        if total > most:
+            brightest, most = island, total
+    weighted, weights = 0.0, 0.0
+    for k in range(n):
+        i = core[k]
+        if label[k] == brightest and not np.isnan(times[i]):
+            weight = np.float64(charges[i]) ** 2
+            weighted += weight * times[i]
+            weights += weight
+    return weighted / weights
