@@ -1,6 +1,15 @@
 """Loaders and simulators of datasets."""
 
+from ._fact import fetch_fact_tables
+from ._iact import fetch_camera_images
 from ._magic import fetch_magic
+from ._showers import make_shower_images
 from ._simulated import make_hillas
 
-__all__ = ["fetch_magic", "make_hillas"]
+__all__ = [
+    "fetch_camera_images",
+    "fetch_fact_tables",
+    "fetch_magic",
+    "make_hillas",
+    "make_shower_images",
+]
