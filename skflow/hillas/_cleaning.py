@@ -181,4 +181,4 @@ def _mean_time(
             weight = np.float64(charges[i]) ** 2
             weighted += weight * times[i]
             weights += weight
-    return weighted / weights
+    return weighted / weights if weights > 0 else np.nan

@@ -1,15 +1,23 @@
 """CameraGeometry: where the pixels of a camera are, and which are neighbours."""
 
 import os
-import zipfile
-import zlib
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 from sklearn.utils import check_array
 
-from ._pixels import SHAPES, area_of_width, check_neighbors, find_neighbors, nearest_distance
+from ._pixels import (
+    SHAPES,
+    area_of_width,
+    check_neighbors,
+    find_neighbors,
+    nearest_distance,
+    read_camera,
+)
+
+#: Metres between the pixels of cameras that are made up.
+PIXEL_WIDTH = 0.05
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -115,15 +123,12 @@ class CameraGeometry:
                 f"{x.shape} and {y.shape}"
             )
         nearest = nearest_distance(x, y)
-        if not 0 < nearest < np.inf:
-            raise ValueError(
-                f"a camera needs at least 2 pixels, each at its own place; got {len(x)} pixels, "
-                f"the nearest {nearest:g} m apart"
-            )
+        if nearest == 0:
+            raise ValueError("every pixel must have its own place; got two at the same")
         if not (np.isnan(focal_length) or 0 < focal_length < np.inf):
             raise ValueError(f"focal_length must be positive, in metres; got {focal_length}")
         if pix_area is None:
-            pix_area = area_of_width(nearest, shape)
+            pix_area = area_of_width(nearest if np.isfinite(nearest) else PIXEL_WIDTH, shape)
         area = np.broadcast_to(np.asarray(pix_area, dtype=np.float64), x.shape).copy()
         if not (np.isfinite(area).all() and (area > 0).all()):
             raise ValueError("pix_area must be positive and finite")
@@ -143,7 +148,7 @@ class CameraGeometry:
         n_rows: int,
         n_columns: int | None = None,
         *,
-        pixel_width: float = 0.05,
+        pixel_width: float = PIXEL_WIDTH,
         focal_length: float = np.nan,
     ) -> "CameraGeometry":
         """Make a camera of square pixels, numbered row by row as in an image array.
@@ -165,8 +170,8 @@ class CameraGeometry:
             Centred at (0, 0).
         """
         n_columns = n_rows if n_columns is None else n_columns
-        if min(n_rows, n_columns) < 1 or n_rows * n_columns < 2:
-            raise ValueError(f"a camera needs at least 2 pixels; got {n_rows} x {n_columns}")
+        if min(n_rows, n_columns) < 1:
+            raise ValueError(f"a camera needs pixels; got {n_rows} x {n_columns}")
         rows, columns = np.indices((n_rows, n_columns)).reshape(2, -1)
         return cls.from_arrays(
             pixel_width * (columns - (n_columns - 1) / 2),
@@ -179,7 +184,7 @@ class CameraGeometry:
 
     @classmethod
     def hexagonal(
-        cls, n_rings: int, *, pixel_width: float = 0.05, focal_length: float = np.nan
+        cls, n_rings: int, *, pixel_width: float = PIXEL_WIDTH, focal_length: float = np.nan
     ) -> "CameraGeometry":
         """Make a camera of hexagonal pixels in rings around one, numbered from the centre.
 
@@ -197,8 +202,8 @@ class CameraGeometry:
         geometry : CameraGeometry
             Centred at (0, 0).
         """
-        if n_rings < 1:
-            raise ValueError(f"n_rings must be at least 1; got {n_rings}")
+        if n_rings < 0:
+            raise ValueError(f"n_rings must not be negative; got {n_rings}")
         q, r = np.indices((2 * n_rings + 1,) * 2).reshape(2, -1) - n_rings
         ring = np.max(np.abs([q, r, q + r]), axis=0)
         x, y = q + r / 2, r * np.sqrt(0.75)
@@ -240,20 +245,7 @@ class CameraGeometry:
         key = {"effective": "effective_focal_length_m", "nominal": "focal_length_m"}
         if focal_length not in key:
             raise ValueError(f"focal_length must be 'effective' or 'nominal'; got {focal_length!r}")
-        needed = ("pix_x", "pix_y", "pix_area", "pix_type", "neighbor_indptr", "neighbor_indices")
-        try:
-            # Read in full, so that a file that is cut short shows now.
-            with np.load(path, allow_pickle=False) as file:
-                found = {name: file[name] for name in file.files if file[name].ndim < 2}
-        except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-            if isinstance(error, FileNotFoundError):
-                raise
-            raise ValueError(
-                f"{path} must be an .npz of a camera; it cannot be read: {error}"
-            ) from error
-        missing = [name for name in needed if name not in found]
-        if missing:
-            raise ValueError(f"{path} must be an .npz of a camera; it has no {', '.join(missing)}")
+        found = read_camera(path)
         return cls.from_arrays(
             found["pix_x"],
             found["pix_y"],

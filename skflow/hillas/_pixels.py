@@ -1,10 +1,14 @@
-"""Pixels of a camera: their areas, distances and neighbours."""
+"""Pixels of a camera: their areas, distances and neighbours, and the file that holds them."""
 
+import zipfile
+import zlib
 from typing import Any
 
 import numpy as np
 from scipy.spatial import cKDTree
 
+#: What a file must hold.
+NEEDED = ("pix_x", "pix_y", "pix_area", "pix_type", "neighbor_indptr", "neighbor_indices")
 SHAPES = ("hexagon", "square", "circle")
 #: Nearest pixels asked for, the norm, and how much farther than the nearest a neighbour may be.
 #: On a hexagonal grid the second ring begins at 1.73 of the pixel width; squares touch along
@@ -58,3 +62,21 @@ def check_neighbors(neighbors: tuple[Any, Any], x: np.ndarray) -> tuple[np.ndarr
         "neighbors must be (indptr, indices) of a symmetric CSR matrix, no pixel its own "
         f"neighbour, for {len(x)} pixels; got arrays of shapes {indptr.shape} and {indices.shape}"
     )
+
+
+def read_camera(path: Any) -> dict[str, np.ndarray]:
+    """Read the small arrays of an ``.npz`` file that has all it takes to make a camera."""
+    unreadable = (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            found = {name: file[name] for name in file.files if file[name].ndim < 2}
+    except FileNotFoundError:
+        raise
+    except unreadable as error:
+        raise ValueError(
+            f"{path} must be an .npz of a camera; it cannot be read: {error}"
+        ) from error
+    missing = [name for name in NEEDED if name not in found]
+    if missing:
+        raise ValueError(f"{path} must be an .npz of a camera; it has no {', '.join(missing)}")
+    return found

@@ -8,7 +8,7 @@ from sklearn.utils import gen_even_slices
 
 from ._batch import MASK, TAILCUTS, TIME_CONSTRAINED
 from ._geometry import CameraGeometry
-from ._tables import inferred_geometry, neighbor_table
+from ._tables import neighbor_table
 
 #: Image values handled at a time: they stay in the cache while they are copied and read.
 CHUNK_VALUES = 2**19
@@ -22,7 +22,7 @@ def camera_of(transformer: Any, n_columns: int) -> CameraGeometry:
     camera, timing = transformer.geometry, transformer.timing
     n_pixels, rest = divmod(n_columns, 2) if timing else (n_columns, 0)
     if camera is None and not rest:
-        return inferred_geometry(n_pixels)
+        return transformer._default_geometry(n_pixels)
     if rest or camera.n_pixels != n_pixels:
         each = "the charges and then the arrival times" if timing else "the charges"
         pixels = "all pixels" if camera is None else f"{camera.n_pixels} pixels"

@@ -12,7 +12,7 @@ from ._batch import keep, measure
 from ._features import Selection, select_features
 from ._geometry import CameraGeometry
 from ._run import WAYS, camera_of, checked_masks, cleaning_arguments, pair, run
-from ._tables import frame_tables
+from ._tables import frame_tables, inferred_geometry
 
 #: Groups that the kernel leaves out unless they are asked for, in its order.
 MEASURED = ("concentration", "morphology", "intensity", "source", "timing")
@@ -258,6 +258,22 @@ default=10.0 and 5.0
         self._selection()
         return self
 
+    def fit_transform(self, X: Any, y: Any = None, mask: Any = None) -> np.ndarray:
+        """Check the parameters and measure every event.
+
+        Parameters
+        ----------
+        X, mask
+            As for `transform`.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        features : ndarray of shape (n_events, n_features), float64
+        """
+        return self.fit(X).transform(X, mask)
+
     def transform(self, X: Any, mask: Any = None) -> np.ndarray:
         """Measure every event.
 
@@ -339,6 +355,10 @@ default=10.0 and 5.0
         """
         return np.array(self._selection().names, dtype=object)
 
+    def _default_geometry(self, n_pixels: int) -> CameraGeometry:
+        """The camera where none is given."""
+        return inferred_geometry(n_pixels)
+
     def _selection(self) -> Selection:
         return select_features(self.features, self.frame, self.timing)
 
@@ -362,9 +382,10 @@ default=10.0 and 5.0
 
     def _images(self, X: Any, reset: bool) -> np.ndarray:
         """Images as rows; they may hold NaN and infinity, and are not copied."""
-        if np.ndim(X) == 3:
+        if isinstance(X, list | tuple):
             X = np.asarray(X)
-            X = X.reshape(len(X), -1)
+        if getattr(X, "ndim", 2) == 3:
+            X = np.asarray(X).reshape(len(X), -1)
         return validate_data(self, X, reset=reset, dtype="numeric", ensure_all_finite=False)
 
     def __sklearn_tags__(self) -> Any:
