@@ -1,4 +1,4 @@
-"""Time scikit-learn's checks of the four detectors, one after the other.
+"""Time scikit-learn's checks of the detectors, one after the other.
 
 python benchmarks/estimator_checks.py
 """
@@ -16,7 +16,8 @@ def main() -> None:
     warnings.simplefilter("ignore")
     print(f"{torch.get_num_threads()} threads")
     total = 0.0
-    for name in skflow.__all__:
+    # A camera has a fixed number of pixels, where these checks pass any number of columns.
+    for name in [name for name in skflow.__all__ if name != "HillasTransformer"]:
         start = time.perf_counter()
         results = check_estimator(getattr(skflow, name)(), on_skip=None)
         seconds = time.perf_counter() - start

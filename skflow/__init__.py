@@ -7,6 +7,7 @@ from .detectors import (
     MahalanobisDetector,
     RealNVPOutlierDetector,
 )
+from .hillas import HillasTransformer
 
 __version__ = "0.1.0"
 
@@ -14,6 +15,7 @@ __all__ = [
     "AutoencoderDetector",
     "ContrastiveFlowDetector",
     "FlowEnsemble",
+    "HillasTransformer",
     "MahalanobisDetector",
     "RealNVPOutlierDetector",
 ]

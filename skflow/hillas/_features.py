@@ -121,6 +121,8 @@ def select_features(features: Any, frame: str, timing: bool) -> Selection:
         known |= {name: (NAMES.index(of), factor) for name, (of, factor) in MAGIC.items()}
     names: list[str] = []
     for item in asked:
+        if not isinstance(item, str):
+            raise ValueError(f"features must be strings; got {item!r}")
         group = {**GROUPS, **PRESETS}.get(item)
         if group is None:
             chosen: Iterable[str] = [item]

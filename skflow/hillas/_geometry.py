@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass, fields, replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -68,6 +69,15 @@ class CameraGeometry:
     pix_rotation: float = 0.0
     name: str = "camera"
 
+    def __post_init__(self) -> None:
+        for array in (value for value in vars(self).values() if isinstance(value, np.ndarray)):
+            array.setflags(write=False)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # Copies of read-only arrays, and those out of files, can be written to.
+        vars(self).update(state)
+        self.__post_init__()
+
     @classmethod
     def from_arrays(
         cls,
@@ -125,19 +135,24 @@ class CameraGeometry:
         nearest = nearest_distance(x, y)
         if nearest == 0:
             raise ValueError("every pixel must have its own place; got two at the same")
-        if not (np.isnan(focal_length) or 0 < focal_length < np.inf):
-            raise ValueError(f"focal_length must be positive, in metres; got {focal_length}")
+        is_number = isinstance(focal_length, Real)
+        if not is_number or not (np.isnan(focal_length) or 0 < focal_length < np.inf):
+            raise ValueError(
+                f"focal_length must be positive, in metres, or nan where it is not known; got "
+                f"{focal_length!r}"
+            )
         if pix_area is None:
             pix_area = area_of_width(nearest if np.isfinite(nearest) else PIXEL_WIDTH, shape)
-        area = np.broadcast_to(np.asarray(pix_area, dtype=np.float64), x.shape).copy()
-        if not (np.isfinite(area).all() and (area > 0).all()):
-            raise ValueError("pix_area must be positive and finite")
+        area = np.array(pix_area, dtype=np.float64)
+        if area.shape not in ((), x.shape) or not (np.isfinite(area).all() and (area > 0).all()):
+            raise ValueError(
+                "pix_area must be positive and finite, one number or one for each of "
+                f"{len(x)} pixels; got shape {area.shape}"
+            )
+        area = np.broadcast_to(area, x.shape).copy()
         indptr, indices = (
             find_neighbors(x, y, shape) if neighbors is None else check_neighbors(neighbors, x)
         )
-        arrays = (x, y, area, indptr, indices)
-        for array in arrays:
-            array.setflags(write=False)
         return cls(
             x, y, area, shape, indptr, indices, float(focal_length), float(pix_rotation), name
         )
@@ -300,6 +315,8 @@ class CameraGeometry:
         -------
         mask : ndarray of bool, shape (n_pixels,)
         """
+        if width < 1:
+            raise ValueError(f"width must be at least 1; got {width}")
         n_neighbors = np.diff(self.neighbor_indptr)
         mask = n_neighbors < n_neighbors.max()
         owner = np.repeat(np.arange(self.n_pixels), n_neighbors)

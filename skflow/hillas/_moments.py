@@ -17,7 +17,9 @@ N_FEATURES = 49
 #: Variances below this (squares of metres or degrees) are rounding errors of zero, as in ctapipe.
 ZERO = float(np.finfo(np.float64).eps)
 #: Below these shares of it, a difference from its own scale is a rounding error.
-ROUND, THIN, CENTRAL, CONSTANT = 1e-13, 1e-15, 1e-9, 1e-12
+ROUND, THIN, CENTRAL, CONSTANT, TIE = 1e-13, 1e-15, 1e-9, 1e-12, 1e-9
+#: An axis nearer than this to -90 degrees (in radians) is one at +90.
+UPRIGHT = 1e-12
 #: An island of up to SMALL pixels is small, of more than LARGE is large.
 SMALL, LARGE = 2, 50
 
@@ -48,6 +50,8 @@ def ellipse(q: Any, pixels: Any, along: Any, across: Any, out: Any) -> bool:
     split = np.hypot(half, xy)
     no_axis = split <= ROUND * mean
     psi = 0.0 if no_axis else 0.5 * np.arctan2(xy, half)
+    # Upright axes must not point down because xy was rounded to below zero.
+    psi += np.pi if psi < UPRIGHT - np.pi / 2 else 0.0
     c, s = np.cos(psi), np.sin(psi)
 
     l2, l3, l4, t2 = 0.0, 0.0, 0.0, 0.0
@@ -103,9 +107,9 @@ def concentration(q: Any, pixels: Any, along: Any, across: Any, out: Any) -> Non
     near, inside, first, second = 0.0, 0.0, -np.inf, -np.inf
     l2, t2 = out[HILLAS + 7] ** 2, out[HILLAS + 9] ** 2
     for k in range(len(q)):
-        if along[k] ** 2 + across[k] ** 2 < pixels[k, 3]:
+        if along[k] ** 2 + across[k] ** 2 < pixels[k, 3] * (1 - TIE):
             near += q[k]
-        if t2 > 0 and along[k] ** 2 / l2 + across[k] ** 2 / t2 <= 1:
+        if t2 > 0 and along[k] ** 2 / l2 + across[k] ** 2 / t2 <= 1 + TIE:
             inside += q[k]
         if q[k] > first:
             first, second = q[k], first
@@ -115,7 +119,7 @@ def concentration(q: Any, pixels: Any, along: Any, across: Any, out: Any) -> Non
     out[CONCENTRATION] = near / size
     out[CONCENTRATION + 1] = inside / size
     out[CONCENTRATION + 2] = first / size
-    out[CONCENTRATION + 3] = (first + second) / size
+    out[CONCENTRATION + 3] = (first + second) / size if len(q) > 1 else first / size
 
 
 @compiled

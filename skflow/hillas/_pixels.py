@@ -47,6 +47,7 @@ def check_neighbors(neighbors: tuple[Any, Any], x: np.ndarray) -> tuple[np.ndarr
     indptr, indices = (np.array(part, dtype=np.int32) for part in neighbors)
     shaped = (
         indptr.shape == (len(x) + 1,)
+        and indices.ndim == 1
         and indptr[0] == 0
         and indptr[-1] == len(indices)
         and (np.diff(indptr) >= 0).all()
@@ -56,11 +57,14 @@ def check_neighbors(neighbors: tuple[Any, Any], x: np.ndarray) -> tuple[np.ndarr
         owner = np.repeat(np.arange(len(x)), np.diff(indptr))
         order = np.lexsort((indices, owner))
         transposed = np.lexsort((owner, indices))
-        if np.array_equal(indices[order], owner[transposed]) and (indices != owner).all():
+        once = len(np.unique(owner * len(x) + indices)) == len(indices)
+        symmetric = np.array_equal(indices[order], owner[transposed])
+        if symmetric and once and (indices != owner).all():
             return indptr, indices[order]
     raise ValueError(
         "neighbors must be (indptr, indices) of a symmetric CSR matrix, no pixel its own "
-        f"neighbour, for {len(x)} pixels; got arrays of shapes {indptr.shape} and {indices.shape}"
+        f"neighbour and none named twice, for {len(x)} pixels; got arrays of shapes "
+        f"{indptr.shape} and {indices.shape}"
     )
 
 

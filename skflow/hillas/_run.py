@@ -3,8 +3,8 @@
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed, effective_n_jobs
-from sklearn.utils import gen_even_slices
+from joblib import Parallel, delayed
+from sklearn.utils import gen_batches
 
 from ._batch import MASK, TAILCUTS, TIME_CONSTRAINED
 from ._geometry import CameraGeometry
@@ -65,10 +65,10 @@ def cleaning_arguments(transformer: Any, camera: CameraGeometry) -> list[Any]:
 
 def pair(values: Any, name: str) -> np.ndarray:
     """Two finite numbers."""
-    array = np.asarray(values, dtype=np.float64)
-    if array.shape != (2,) or not np.isfinite(array).all():
+    array = np.asarray(values)
+    if array.shape != (2,) or array.dtype.kind not in "iuf" or not np.isfinite(array).all():
         raise ValueError(f"{name} must be two finite numbers; got {values!r}")
-    return array
+    return array.astype(np.float64)
 
 
 def _pixels(pixels: Any, camera: CameraGeometry) -> np.ndarray:
@@ -107,29 +107,24 @@ def run(
     cleaning, n_pixels = transformer.cleaning, camera.n_pixels
     way = WAYS.get(cleaning, MASK) if masks is None and isinstance(cleaning, str) else MASK
     every = np.ones((1, n_pixels), dtype=bool)
-    n_rows = max(1, CHUNK_VALUES // X.shape[1])
 
     def work(rows: slice) -> None:
-        for start in range(rows.start, rows.stop, n_rows):
-            part = slice(start, min(start + n_rows, rows.stop))
-            images = X[part]
-            if images.dtype not in DTYPES:
-                images = images.astype(np.float64)
-            # Kernels are compiled for arrays that can be written to.
-            images = np.require(images, requirements=("C", "W"))
-            chosen = every
-            if masks is not None:
-                chosen = masks[part]
-            elif callable(cleaning):
-                times = (images[:, n_pixels:],) if transformer.timing else ()
-                called = cleaning(images[:, :n_pixels], camera, *times)
-                chosen = checked_masks(called, len(images), camera, "what cleaning returns")
-            chosen = np.require(chosen, requirements=("C", "W"))
-            kernel(way, images, chosen, *arguments, out[part])
+        images = X[rows]
+        if images.dtype not in DTYPES:
+            images = images.astype(np.float64)
+        # Kernels are compiled for arrays that can be written to.
+        images = np.require(images, requirements=("C", "W"))
+        chosen = every
+        if masks is not None:
+            chosen = masks[rows]
+        elif callable(cleaning):
+            seen = images.view()
+            seen.setflags(write=False)  # it may be the user's own X
+            times = (seen[:, n_pixels:],) if transformer.timing else ()
+            called = cleaning(seen[:, :n_pixels], camera, *times)
+            chosen = checked_masks(called, len(images), camera, "what cleaning returns")
+        chosen = np.require(chosen, requirements=("C", "W"))
+        kernel(way, images, chosen, *arguments, out[rows])
 
-    n_threads = min(effective_n_jobs(transformer.n_jobs), len(X))
-    if n_threads == 1:
-        work(slice(0, len(X)))
-    else:
-        slices = gen_even_slices(len(X), min(4 * n_threads, len(X)))
-        Parallel(n_jobs=n_threads, require="sharedmem")(delayed(work)(rows) for rows in slices)
+    chunks = gen_batches(len(X), max(1, CHUNK_VALUES // X.shape[1]))
+    Parallel(n_jobs=transformer.n_jobs, require="sharedmem")(delayed(work)(rows) for rows in chunks)

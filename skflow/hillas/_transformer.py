@@ -142,7 +142,8 @@ default=10.0 and 5.0
     source_m3_long, m3_trans (m)           cube roots of <l^3>, <t^3>
     ====================================== ==================================================
 
-    The last three are positive away from the source, as in MAGIC's table. The preset "magic" has
+    The last three are positive away from the source, as in MAGIC's table (m3_trans: to the left
+    on the way there). The preset "magic" has
     the ten columns of that table, in mm, degrees and log10 of S [3]_; "taiga" those of the
     TAIGA telescopes; "default" what separates gammas from hadrons wherever they are in the camera.
 
@@ -180,10 +181,10 @@ default=10.0 and 5.0
         "boundary_threshold": [Real, "array-like"],
         "min_picture_neighbors": [Interval(Integral, 0, None, closed="left")],
         "keep_isolated_pixels": ["boolean"],
-        "time_limits": [tuple, list],
+        "time_limits": ["array-like"],
         "bad_pixels": ["array-like", None],
         "features": [str, list, tuple],
-        "source": [tuple, list],
+        "source": ["array-like"],
         "frame": [StrOptions({"camera", "telescope"})],
         "timing": ["boolean"],
         "min_n_pixels": [Interval(Integral, 1, None, closed="left")],
@@ -252,10 +253,16 @@ default=10.0 and 5.0
         ValueError
             If a parameter is not what it must be, or X does not fit the camera.
         """
+        n_columns = None
         if X is not None:
-            X = self._images(X, reset=True)
-            cleaning_arguments(self, camera_of(self, X.shape[1]))
-        self._selection()
+            n_columns = self._images(X, reset=True).shape[1]
+        elif self.geometry is not None:
+            n_columns = self.geometry.n_pixels * (2 if self.timing else 1)
+        selection = self._selection()
+        if n_columns is not None:
+            camera = camera_of(self, n_columns)
+            cleaning_arguments(self, camera)
+            self._measuring_arguments(selection, camera)
         return self
 
     def fit_transform(self, X: Any, y: Any = None, mask: Any = None) -> np.ndarray:
@@ -369,16 +376,24 @@ default=10.0 and 5.0
         camera = camera_of(self, X.shape[1])
         arguments = [
             *cleaning_arguments(self, camera),
-            *frame_tables(camera, self.frame),
-            pair(self.source, "source"),
-            np.array([self.min_n_pixels, self.min_intensity, self.max_leakage], dtype=np.float64),
-            np.array([selection.uses(group) for group in MEASURED]),
-            np.array(selection.columns),
+            *self._measuring_arguments(selection, camera),
         ]
         masks = None if mask is None else checked_masks(mask, len(X), camera, "mask")
         out = np.empty((len(X), len(selection.names)))
         run(measure, self, X, masks, camera, arguments, out)
         return selection.in_units(out)
+
+    def _measuring_arguments(self, selection: Selection, camera: CameraGeometry) -> list[Any]:
+        """What the kernel needs to measure, in its order."""
+        # Beside negative charges, the share of a positive one can be above 1.
+        max_leakage = self.max_leakage if self.max_leakage < 1 else np.inf
+        return [
+            *frame_tables(camera, self.frame),
+            pair(self.source, "source"),
+            np.array([self.min_n_pixels, self.min_intensity, max_leakage], dtype=np.float64),
+            np.array([selection.uses(group) for group in MEASURED]),
+            np.array(selection.columns),
+        ]
 
     def _images(self, X: Any, reset: bool) -> np.ndarray:
         """Images as rows; they may hold NaN and infinity, and are not copied."""
