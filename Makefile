@@ -9,6 +9,7 @@ PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
 demo: .venv/bench
 	$(BIN)/python benchmarks/magic.py --output demo-output
+	$(BIN)/python benchmarks/images.py --output demo-output
 
 test: .venv/dev
 	$(BIN)/python -m pytest -n auto -m "not slow" --cov --cov-report=term
@@ -30,6 +31,9 @@ docs: .venv/docs
 
 benchmark: .venv/bench
 	$(BIN)/python benchmarks/magic.py --seeds 5 --study --output benchmarks/results/magic
+	$(BIN)/python benchmarks/images.py --output benchmarks/results/images
+	$(BIN)/python benchmarks/hillas.py --output benchmarks/results/hillas
+	$(BIN)/python benchmarks/hillas_features.py --output benchmarks/results/hillas_features
 	$(BIN)/python benchmarks/flows.py --output benchmarks/results/flows
 	$(BIN)/python benchmarks/densities.py --output benchmarks/results/densities
 	$(BIN)/python benchmarks/ensembles.py --output benchmarks/results/ensembles

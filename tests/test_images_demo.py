@@ -62,8 +62,8 @@ def test_demo_with_real_events(tmp_path, monkeypatch):
     report, pictures = run_demo(tmp_path, monkeypatch)
     assert "NO REAL EVENTS" not in report
     assert pictures == ["images-fact.png", "images-scores.png", "images-simulated.png"]
-    # 37 of the 100 survive, all of them physics triggers; the share is of all triggers.
-    assert "37 (43.0 %)" in report
+    # 37 of the 100 survive cleaning and 23 the cut on leakage; the share is of all triggers.
+    assert "23 (26.7 %)" in report
     lost = [line for line in report.splitlines() if "FACT pedestal" in line or "code 2" in line]
     assert [line.count("0 (0.0 %)") for line in lost] == [2, 2]
 
