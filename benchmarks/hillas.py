@@ -42,7 +42,7 @@ from skflow.hillas import CameraGeometry, HillasTransformer
 
 GROUPS = ["hillas", "concentration", "leakage", "morphology"]
 #: Events that ctapipe gets in a turn, and skflow.
-N_CTAPIPE, N_SKFLOW = 500, 20_000
+N_CTAPIPE, N_SKFLOW = 500, 200_000
 #: Sizes of the simulated cameras: MAGIC's, FACT's, the LST's.
 SIMULATED = {"MAGIC": 1039, "FACT": 1440, "LST": 1855}
 REAL = {"FACT, real": ("fact", 6, 3), "LST, simulated by others": ("lst", 8, 4)}

@@ -11,7 +11,7 @@ import numpy as np
 from ._compile import compiled
 
 #: Bits of a pixel's state.
-BOUNDARY, PICTURE, CORE = 1, 2, 4
+BOUNDARY, PICTURE, CORE, KEEP = 1, 2, 4, 8
 #: An image with an infinite charge has no total and no moments.
 INFINITE = -1
 
@@ -30,13 +30,14 @@ def _candidates(charges: Any, thresholds: Any, index: Any) -> int:
 
 
 @compiled
-def _mark(
+def _mark_core(
     charges: Any, picture: Any, index: Any, n: int, neighbors: Any, least: int, state: Any
-) -> None:
-    """Mark candidates, those above the picture threshold, and of these the core."""
+) -> int:
+    """Mark candidates, those above the picture threshold, and of these the core; count it."""
     for k in range(n):
         i = index[k]
         state[i] = BOUNDARY | PICTURE if charges[i] >= picture[i] else BOUNDARY
+    n_core = 0
     for k in range(n):
         i = index[k]
         if state[i] & PICTURE:
@@ -45,6 +46,8 @@ def _mark(
                 count += (state[j] & PICTURE) != 0
             if count >= least:
                 state[i] |= CORE
+                n_core += 1
+    return n_core
 
 
 @compiled
@@ -63,16 +66,21 @@ def tailcuts(
     n = _candidates(charges, boundary, index)
     if n == INFINITE:
         return n
-    _mark(charges, picture, index, n, neighbors, 0 if isolated else least, state)
     n_kept = 0
-    for k in range(n):
-        i = index[k]
-        around = 0
-        for j in neighbors[i]:
-            around |= state[j]
-        if around & CORE or (state[i] & CORE and (isolated or around)):
-            kept[n_kept] = i
-            n_kept += 1
+    if _mark_core(charges, picture, index, n, neighbors, 0 if isolated else least, state):
+        # From the core outwards: most candidates are noise, far from any.
+        for k in range(n):
+            i = index[k]
+            if state[i] & CORE:
+                around = 0
+                for j in neighbors[i]:
+                    around |= state[j]
+                    # Only candidates can be kept. No branch: it would be guessed wrong.
+                    state[j] |= KEEP * (state[j] != 0)
+                state[i] |= KEEP * (isolated or around != 0)
+        for k in range(n):
+            kept[n_kept] = index[k]
+            n_kept += (state[index[k]] & KEEP) != 0
     for k in range(n):
         state[index[k]] = 0
     return n_kept
@@ -126,7 +134,7 @@ def time_constrained(
     n = _candidates(charges, boundary, index)
     if n == INFINITE:
         return n
-    _mark(charges, picture, index, n, neighbors, least, state)
+    _mark_core(charges, picture, index, n, neighbors, least, state)
     n_core = 0
     for k in range(n):
         if state[index[k]] & CORE:

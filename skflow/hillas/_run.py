@@ -4,14 +4,16 @@ from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
-from sklearn.utils import gen_batches
+from sklearn.utils import gen_batches, gen_even_slices
 
 from ._batch import MASK, TAILCUTS, TIME_CONSTRAINED
 from ._geometry import CameraGeometry
 from ._tables import neighbor_table
 
-#: Image values handled at a time: they stay in the cache while they are copied and read.
-CHUNK_VALUES = 2**19
+#: Image values copied at a time, where they must be converted.
+CHUNK_VALUES = 2**20
+#: Parts that threads take in turn: enough to keep them equally busy, few enough to cost nothing.
+MAX_TASKS = 16
 #: What kernels are compiled for; images of other types are converted chunk by chunk.
 DTYPES = (np.float32, np.float64, np.int16)
 WAYS = {"tailcuts": TAILCUTS, "time_constrained": TIME_CONSTRAINED}
@@ -108,23 +110,31 @@ def run(
     way = WAYS.get(cleaning, MASK) if masks is None and isinstance(cleaning, str) else MASK
     every = np.ones((1, n_pixels), dtype=bool)
 
-    def work(rows: slice) -> None:
-        images = X[rows]
-        if images.dtype not in DTYPES:
-            images = images.astype(np.float64)
-        # Kernels are compiled for arrays that can be written to.
-        images = np.require(images, requirements=("C", "W"))
-        chosen = every
-        if masks is not None:
-            chosen = masks[rows]
-        elif callable(cleaning):
-            seen = images.view()
-            seen.setflags(write=False)  # it may be the user's own X
-            times = (seen[:, n_pixels:],) if transformer.timing else ()
-            called = cleaning(seen[:, :n_pixels], camera, *times)
-            chosen = checked_masks(called, len(images), camera, "what cleaning returns")
-        chosen = np.require(chosen, requirements=("C", "W"))
-        kernel(way, images, chosen, *arguments, out[rows])
+    n_rows = max(1, CHUNK_VALUES // X.shape[1])
+    n_tasks = min(MAX_TASKS, -(-len(X) // n_rows))
+    if X.dtype in DTYPES and X.flags.carray and not callable(cleaning):
+        n_rows = len(X)  # nothing to copy: threads meet at the interpreter's lock once a task
 
-    chunks = gen_batches(len(X), max(1, CHUNK_VALUES // X.shape[1]))
-    Parallel(n_jobs=transformer.n_jobs, require="sharedmem")(delayed(work)(rows) for rows in chunks)
+    def work(rows: slice) -> None:
+        for chunk in gen_batches(rows.stop - rows.start, n_rows):
+            part = slice(rows.start + chunk.start, rows.start + chunk.stop)
+            images = X[part]
+            if images.dtype not in DTYPES:
+                images = images.astype(np.float64)
+            # Kernels are compiled for arrays that can be written to.
+            images = np.require(images, requirements=("C", "W"))
+            chosen = every
+            if masks is not None:
+                chosen = masks[part]
+            elif callable(cleaning):
+                seen = images.view()
+                seen.setflags(write=False)  # it may be the user's own X
+                times = (seen[:, n_pixels:],) if transformer.timing else ()
+                called = cleaning(seen[:, :n_pixels], camera, *times)
+                chosen = checked_masks(called, len(images), camera, "what cleaning returns")
+            chosen = np.require(chosen, requirements=("C", "W"))
+            kernel(way, images, chosen, *arguments, out[part])
+
+    Parallel(n_jobs=transformer.n_jobs, require="sharedmem")(
+        delayed(work)(rows) for rows in gen_even_slices(len(X), n_tasks)
+    )
