@@ -10,7 +10,7 @@ import numpy as np
 
 from ._compile import compiled
 
-#: Bits of a pixel's state.
+#: States of a pixel above a threshold, and the bits that are set of those in the core or kept.
 BOUNDARY, PICTURE, CORE, KEEP = 1, 2, 4, 8
 #: An image with an infinite charge has no total and no moments.
 INFINITE = -1
@@ -23,30 +23,41 @@ def _candidates(charges: Any, thresholds: Any, index: Any) -> int:
     for i in range(len(thresholds)):
         index[n] = i
         n += charges[i] >= thresholds[i]
-    for k in range(n):
-        if charges[index[k]] == np.inf:
-            return INFINITE
     return n
 
 
 @compiled
-def _mark_core(
-    charges: Any, picture: Any, index: Any, n: int, neighbors: Any, least: int, state: Any
+def _find_core(
+    charges: Any,
+    picture: Any,
+    index: Any,
+    n: int,
+    neighbors: Any,
+    least: int,
+    state: Any,
+    core: Any,
 ) -> int:
-    """Mark candidates, those above the picture threshold, and of these the core; count it."""
+    """Mark the candidates, list the core pixels among them and return their number.
+
+    Only picture pixels, which are few, are looked at one by one.
+    """
+    n_picture = 0
     for k in range(n):
         i = index[k]
-        state[i] = BOUNDARY | PICTURE if charges[i] >= picture[i] else BOUNDARY
+        above = charges[i] >= picture[i]
+        state[i] = BOUNDARY + (PICTURE - BOUNDARY) * above
+        core[n_picture] = i
+        n_picture += above
     n_core = 0
-    for k in range(n):
-        i = index[k]
-        if state[i] & PICTURE:
-            count = 0
-            for j in neighbors[i]:
-                count += (state[j] & PICTURE) != 0
-            if count >= least:
-                state[i] |= CORE
-                n_core += 1
+    for k in range(n_picture):
+        i = core[k]
+        if charges[i] == np.inf:
+            return INFINITE
+        count = 0
+        for j in neighbors[i]:
+            count += state[j] == PICTURE
+        core[n_core] = i
+        n_core += count >= least
     return n_core
 
 
@@ -64,20 +75,20 @@ def tailcuts(
 ) -> int:
     """Two-threshold tail cuts; list the pixels kept in `kept` and return their number."""
     n = _candidates(charges, boundary, index)
-    if n == INFINITE:
-        return n
-    n_kept = 0
-    if _mark_core(charges, picture, index, n, neighbors, 0 if isolated else least, state):
-        # From the core outwards: most candidates are noise, far from any.
-        for k in range(n):
-            i = index[k]
-            if state[i] & CORE:
-                around = 0
-                for j in neighbors[i]:
-                    around |= state[j]
-                    # Only candidates can be kept. No branch: it would be guessed wrong.
-                    state[j] |= KEEP * (state[j] != 0)
-                state[i] |= KEEP * (isolated or around != 0)
+    n_core = _find_core(
+        charges, picture, index, n, neighbors, 0 if isolated else least, state, kept
+    )
+    # From the core outwards: most candidates are noise, far from any.
+    for k in range(n_core):
+        i = kept[k]
+        around = 0
+        for j in neighbors[i]:
+            around |= state[j]
+            # Only candidates can be kept. No branch: it would be guessed wrong.
+            state[j] |= KEEP * (state[j] != 0)
+        state[i] |= KEEP * (isolated or around != 0)
+    n_kept = 0 if n_core >= 0 else INFINITE
+    if n_core > 0:
         for k in range(n):
             kept[n_kept] = index[k]
             n_kept += (state[index[k]] & KEEP) != 0
@@ -132,37 +143,26 @@ def time_constrained(
 ) -> int:
     """Tail cuts whose core arrives together and whose boundary arrives with its core (MAGIC)."""
     n = _candidates(charges, boundary, index)
-    if n == INFINITE:
-        return n
-    _mark_core(charges, picture, index, n, neighbors, least, state)
-    n_core = 0
-    for k in range(n):
-        if state[index[k]] & CORE:
-            kept[n_core] = index[k]
-            n_core += 1
+    n_core = _find_core(charges, picture, index, n, neighbors, least, state, kept)
     mean = _mean_time(charges, times, kept, n_core, neighbors, mark, stack, label)
     for k in range(n_core):
         i = kept[k]
         # Bright pixels of distant showers arrive over a longer time.
         limit = core_limit if charges[i] < 2 * picture[i] else 2 * core_limit
-        if not abs(times[i] - mean) < limit:
-            state[i] &= ~CORE
-    n_kept = 0
-    for k in range(n):
+        state[i] |= CORE * (abs(times[i] - mean) < limit)
+    n_kept = 0 if n_core >= 0 else INFINITE
+    for k in range(n if n_core > 0 else 0):
         i = index[k]
-        if state[i] & CORE:
-            keep = True
-        else:
-            count = 0
-            near = False
+        keep = state[i] & CORE != 0
+        if not keep:
+            count, near = 0, False
             for j in neighbors[i]:
                 if state[j] & CORE:
                     near = True
                     count += abs(times[i] - times[j]) < boundary_limit
             keep = near and count >= least
-        if keep:
-            kept[n_kept] = i
-            n_kept += 1
+        kept[n_kept] = i
+        n_kept += keep
     for k in range(n):
         state[index[k]] = 0
     return n_kept
