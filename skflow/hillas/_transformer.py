@@ -93,8 +93,8 @@ default=10.0 and 5.0
     frame ``camera_frame_`` is missing from the names, ``x`` and ``y`` are ``fov_lon`` and
     ``fov_lat``, and m is deg.
 
-    ====================================== ==================================================
-    ``hillas``: camera_frame_hillas\\_...
+    Group ``hillas``, names after ``camera_frame_hillas_``:
+
     ====================================== ==================================================
     intensity                              S
     x, y (m)                               <x>, <y>
@@ -113,25 +113,25 @@ default=10.0 and 5.0
     transverse_cog_uncertainty (m)         sqrt(c_00 (1 + sin(p)^2)), c_00 of the constant
     ====================================== ==================================================
 
-    ====================================== ==================================================
-    ``concentration``, ``leakage``, ``morphology``, ``intensity``
+    Groups ``concentration``, ``leakage``, ``morphology`` and ``intensity``:
+
     ====================================== ==================================================
     concentration_cog                      share of S within d_i of the centre
     concentration_core                     share of S with l^2/length^2 + t^2/width^2 <= 1
-    concentration_pixel, \\_conc2           share of S in the brightest pixel, in two
-    leakage_pixels_width_1, \\_2            share of kept pixels in the outermost ring, in two
-    leakage_intensity_width_1, \\_2         the same shares of S
-    morphology_n_pixels, \\_n_islands       n, and how many groups of neighbours
-    morphology_n_small\\_islands, ...       groups of up to 2, of 3 to 50, of more pixels
+    concentration_pixel, conc2             share of S in the brightest pixel, in two
+    leakage_pixels_width_1, width_2        share of kept pixels in the outermost ring, in two
+    leakage_intensity_width_1, width_2     the same shares of S
+    morphology_n_pixels, n_islands         n, and how many groups of neighbours
+    morphology_n_small_islands, ...        groups of up to 2, of 3 to 50, of more pixels
     intensity_max, min, mean, std,         of the charges of kept pixels, unweighted; kurtosis
     skewness, kurtosis                     is 0 for a normal distribution
     ====================================== ==================================================
 
-    ====================================== ==================================================
-    ``timing``, ``source``
+    Groups ``timing`` and ``source``:
+
     ====================================== ==================================================
     camera_frame_timing_slope (1/m),       least-trimmed-squares line of t_i over l_i: fitted
-    \\_intercept                            to the 85 % of pixels nearest to it
+    intercept                              to the 85 % of pixels nearest to it
     camera_frame_timing_deviation          root mean square distance from that line
     peak_time_max, ...                     statistics of t_i, as for intensity
     source_dist (m)                        distance of the centre from the source
@@ -143,9 +143,9 @@ default=10.0 and 5.0
     ====================================== ==================================================
 
     The last three are positive away from the source, as in MAGIC's table (m3_trans: to the left
-    on the way there). The preset "magic" has
-    the ten columns of that table, in mm, degrees and log10 of S [3]_; "taiga" those of the
-    TAIGA telescopes; "default" what separates gammas from hadrons wherever they are in the camera.
+    on the way there). The preset "magic" has the ten columns of that table, in mm, degrees and
+    log10 of S [3]_; "taiga" those of the TAIGA telescopes; "default" what separates gammas from
+    hadrons wherever they are in the camera.
 
     A NaN charge leaves its pixel out of that event. An event with an infinite charge is lost, as
     is one whose kept charge is not positive. Which parameters of odd images are NaN is listed in
