@@ -21,6 +21,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from magic import METRICS
 from matplotlib.colors import PowerNorm
 from sklearn.base import clone
 from sklearn.ensemble import ExtraTreesClassifier
@@ -35,13 +36,7 @@ from skflow import (
 from skflow.datasets import fetch_camera_images, make_shower_images
 from skflow.hillas import CameraGeometry, HillasTransformer
 from skflow.inspection import plot_camera_images
-from skflow.metrics import average_precision_score, roc_auc_score, tpr_at_fpr_score
 
-METRICS = {
-    "AUROC": roc_auc_score,
-    "AP": average_precision_score,
-    "TPR@1%FPR": tpr_at_fpr_score,
-}
 # Of the FACT images: photons, night sky not subtracted, of the variance of its pedestal events.
 PICTURE_THRESHOLD, BOUNDARY_THRESHOLD, NIGHT_SKY = 6.0, 3.0, 0.8
 # An image that leaves the camera is not seen whole: a customary cut, which loses the event.
