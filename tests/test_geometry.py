@@ -246,10 +246,10 @@ def test_inferred(n_pixels):
 @pytest.mark.parametrize(
     ("n_pixels", "message"),
     [
-        (169, "both a square and a hexagonal camera have 169 pixels"),
-        (1, "both a square and a hexagonal camera have 1 pixels"),
-        (1440, "neither a square nor a hexagonal camera have 1440 pixels"),
-        (2, "neither a square nor a hexagonal camera have 2 pixels"),
+        (169, "a square and a hexagonal camera have 169 pixels"),
+        (1, "a square and a hexagonal camera have 1 pixels"),
+        (1440, "no square or hexagonal camera has 1440 pixels"),
+        (2, "no square or hexagonal camera has 2 pixels"),
     ],
 )
 def test_not_inferred(n_pixels, message):

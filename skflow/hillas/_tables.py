@@ -16,9 +16,13 @@ def inferred_geometry(n_pixels: int) -> CameraGeometry:
     is_square = side * side == n_pixels
     is_hexagonal = 3 * n_rings * (n_rings + 1) + 1 == n_pixels
     if is_square == is_hexagonal:
-        why = "both a square and a hexagonal" if is_square else "neither a square nor a hexagonal"
+        why = (
+            "a square and a hexagonal camera have"
+            if is_square
+            else "no square or hexagonal camera has"
+        )
         raise ValueError(
-            f"geometry must be given: {why} camera have {n_pixels} pixels. Pass "
+            f"geometry must be given: {why} {n_pixels} pixels. Pass "
             "CameraGeometry.square(n), .hexagonal(n_rings), .from_arrays(pix_x, pix_y), "
             ".from_npz(path) or skflow.interop.geometry_from_ctapipe(subarray)"
         )
