@@ -1,9 +1,10 @@
 """Between a transformer's parameters and the kernels: checks, chunks and threads."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed
+from joblib import effective_n_jobs, parallel_config
 from sklearn.utils import gen_batches, gen_even_slices
 
 from ._batch import MASK, TAILCUTS, TIME_CONSTRAINED
@@ -11,7 +12,7 @@ from ._geometry import CameraGeometry
 from ._tables import neighbor_table
 
 #: Image values copied at a time, where they must be converted.
-CHUNK_VALUES = 2**20
+CHUNK_VALUES = 2**19
 #: Parts that threads take in turn: enough to keep them equally busy, few enough to cost nothing.
 MAX_TASKS = 16
 #: What kernels are compiled for; images of other types are converted chunk by chunk.
@@ -135,6 +136,20 @@ def run(
             chosen = np.require(chosen, requirements=("C", "W"))
             kernel(way, images, chosen, *arguments, out[part])
 
-    Parallel(n_jobs=transformer.n_jobs, require="sharedmem")(
-        delayed(work)(rows) for rows in gen_even_slices(len(X), n_tasks)
-    )
+    tasks = list(gen_even_slices(len(X), n_tasks))
+    n_threads = min(_n_threads(transformer.n_jobs), n_tasks)
+    if n_threads == 1:
+        for rows in tasks:
+            work(rows)
+    else:
+        # joblib's own pool of threads takes as long to start and stop as thousands of events.
+        with ThreadPoolExecutor(n_threads) as pool:
+            list(pool.map(work, tasks))
+
+
+def _n_threads(n_jobs: int | None) -> int:
+    """Number of threads, by joblib's rules."""
+    if n_jobs is None:
+        return effective_n_jobs(None)
+    with parallel_config(backend="threading"):
+        return effective_n_jobs(n_jobs)
