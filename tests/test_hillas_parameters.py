@@ -168,3 +168,22 @@ def test_a_cleaning_function_cannot_change_the_images():
     with pytest.raises(ValueError, match="read-only"):
         HillasTransformer(CAMERA, cleaning=careless).transform(images)
     np.testing.assert_array_equal(images, blob())
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int16])
+@pytest.mark.parametrize("threshold", [-1e300, -3.0, 0.7, 4.2, 5.0, 32767.5, 1e300])
+def test_thresholds_are_exact_for_every_type(threshold, dtype):
+    """A charge is kept if it is not below the threshold as given, whatever type compares them."""
+    charges = np.array([-32768, -3, 0, 1, 4, 5, 6, 32767], dtype=dtype)
+    if dtype != np.int16:
+        near = np.array([0.7, 4.2], dtype=dtype)
+        charges = np.concatenate([charges, near, np.nextafter(near, dtype(9))])
+    image = np.zeros((1, CAMERA.n_pixels), dtype=dtype)
+    image[0, : len(charges)] = charges
+    hillas = HillasTransformer(
+        CAMERA,
+        picture_threshold=threshold,
+        boundary_threshold=threshold,
+        keep_isolated_pixels=True,
+    )
+    np.testing.assert_array_equal(hillas.clean(image), image.astype(np.float64) >= threshold)

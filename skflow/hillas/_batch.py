@@ -72,7 +72,7 @@ def select(
     n = 0
     for i in range(n_pixels):
         work[0, n] = i
-        n += mask[i] and not (np.isnan(charges[i]) or np.isnan(thresholds[0, i]))
+        n += mask[i] and not np.isnan(charges[i])
     return n
 
 

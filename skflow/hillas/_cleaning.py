@@ -1,7 +1,8 @@
 """Cleaning kernels: which pixels of one image belong to a shower.
 
-Neighbours come as a table (n_pixels, max_neighbors), filled up with the index n_pixels, and every
-work array has one element more than there are pixels for that index to fall on.
+Thresholds have a type that compares fast with the charges', and bad pixels one that no charge
+reaches. Neighbours come as a table (n_pixels, max_neighbors), filled up with the index n_pixels,
+and every work array has one element more than there are pixels for that index to fall on.
 """
 
 from typing import Any

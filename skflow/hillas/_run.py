@@ -97,6 +97,16 @@ def checked_masks(masks: Any, n_events: int, camera: CameraGeometry, name: str) 
     return masks
 
 
+def _as_charges(thresholds: np.ndarray, dtype: Any) -> np.ndarray:
+    """Thresholds that the same charges reach, in a type that compares fast with theirs."""
+    if dtype == np.int16:
+        whole = np.nan_to_num(np.ceil(thresholds), nan=np.inf)
+        return np.clip(whole, -(2**31), 2**31 - 1).astype(np.int32)
+    with np.errstate(over="ignore"):
+        typed = thresholds.astype(dtype)
+    return np.where(typed < thresholds, np.nextafter(typed, dtype.type(np.inf)), typed)
+
+
 def run(
     kernel: Any,
     transformer: Any,
@@ -109,7 +119,8 @@ def run(
     """Run a kernel on all events, chunk by chunk, in the transformer's threads."""
     cleaning, n_pixels = transformer.cleaning, camera.n_pixels
     way = WAYS.get(cleaning, MASK) if masks is None and isinstance(cleaning, str) else MASK
-    every = np.ones((1, n_pixels), dtype=bool)
+    thresholds, *others = arguments
+    good = ~np.isnan(thresholds[:1])
 
     n_rows = max(1, CHUNK_VALUES // X.shape[1])
     n_tasks = min(MAX_TASKS, -(-len(X) // n_rows))
@@ -124,17 +135,16 @@ def run(
                 images = images.astype(np.float64)
             # Kernels are compiled for arrays that can be written to.
             images = np.require(images, requirements=("C", "W"))
-            chosen = every
+            chosen = good
             if masks is not None:
-                chosen = masks[part]
+                chosen = good & masks[part]
             elif callable(cleaning):
                 seen = images.view()
                 seen.setflags(write=False)  # it may be the user's own X
                 times = (seen[:, n_pixels:],) if transformer.timing else ()
                 called = cleaning(seen[:, :n_pixels], camera, *times)
-                chosen = checked_masks(called, len(images), camera, "what cleaning returns")
-            chosen = np.require(chosen, requirements=("C", "W"))
-            kernel(way, images, chosen, *arguments, out[part])
+                chosen = good & checked_masks(called, len(images), camera, "what cleaning returns")
+            kernel(way, images, chosen, _as_charges(thresholds, images.dtype), *others, out[part])
 
     tasks = list(gen_even_slices(len(X), n_tasks))
     n_threads = min(_n_threads(transformer.n_jobs), n_tasks)
