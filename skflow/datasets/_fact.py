@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import Bunch
 
-from ._iact import read_npz
+from ._iact import read_data_file
 
 FILE = "fact_hillas_tables.npz"
 SAMPLES = {"diffuse": "gamma_diffuse", "point": "gamma"}
@@ -77,7 +77,7 @@ def fetch_fact_tables(
         raise ValueError(f"gammas must be 'diffuse' or 'point'; got {gammas!r}")
     if bulk not in ("proton", "gamma"):
         raise ValueError(f"bulk must be 'proton' or 'gamma'; got {bulk!r}")
-    path, found = read_npz(FILE, ("X", "columns", "sample"))
+    path, found = read_data_file(FILE, ("X", "columns", "sample"))
     X, sample = found["X"], found["sample"]
     names = [str(name) for name in found["columns"]]
     missing = [name for name in (*TRUTH, *TRAPS) if name not in names]

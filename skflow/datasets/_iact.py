@@ -1,8 +1,6 @@
 """Loaders of camera images: real FACT events, and simulations of FACT, LST and NectarCam."""
 
 import os
-import zipfile
-import zlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,6 +8,7 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from ..hillas import CameraGeometry
+from ..hillas._pixels import read_npz
 
 
 class ImageSet(NamedTuple):
@@ -118,7 +117,7 @@ def fetch_camera_images(name: str, *, focal_length: str = "effective") -> Bunch:
     if name not in IMAGE_SETS:
         raise ValueError(f"name must be one of {', '.join(IMAGE_SETS)}; got {name!r}")
     chosen = IMAGE_SETS[name]
-    path, found = read_npz(chosen.file, ("images", "peak_time_ns", *chosen.shower))
+    path, found = read_data_file(chosen.file, ("images", "peak_time_ns", *chosen.shower))
     geometry = CameraGeometry.from_npz(path, focal_length=focal_length)
     images, peak_time = found.pop("images"), found.pop("peak_time_ns")
     n_events = len(images) if images.ndim else 0
@@ -157,7 +156,7 @@ def _shower_names(name: str, columns: dict[str, np.ndarray], n_events: int) -> n
     return np.array([" ".join([name, *map(str, row)]) for row in ids.reshape(n_events, -1)])
 
 
-def read_npz(file: str, needed: tuple[str, ...]) -> tuple[Path, dict[str, np.ndarray]]:
+def read_data_file(file: str, needed: tuple[str, ...]) -> tuple[Path, dict[str, np.ndarray]]:
     """Read a file of the data folder, in full, and check that it has what is needed."""
     folder = os.environ.get("SKFLOW_DATA")
     path = Path(folder or "", "iact", file)
@@ -166,12 +165,7 @@ def read_npz(file: str, needed: tuple[str, ...]) -> tuple[Path, dict[str, np.nda
             f"{file} must be at iact/{file} under the folder that SKFLOW_DATA names; got "
             + (f"SKFLOW_DATA={folder}, which has none" if folder else "no SKFLOW_DATA")
         )
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            found = {name: archive[name] for name in archive.files}
-    # TypeError: a lone array in place of an archive.
-    except (ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(f"{path} must be a whole .npz; it cannot be read: {error}") from error
+    found = read_npz(path, "a whole .npz")
     missing = [name for name in needed if name not in found]
     if missing:
         raise ValueError(f"{path} is not the file it should be: it has no {', '.join(missing)}")

@@ -123,7 +123,7 @@ def select_features(features: Any, frame: str, timing: bool) -> Selection:
     for item in asked:
         if not isinstance(item, str):
             raise ValueError(f"features must be strings; got {item!r}")
-        group = {**GROUPS, **PRESETS}.get(item)
+        group = GROUPS.get(item) or PRESETS.get(item)
         if group is None:
             chosen: Iterable[str] = [item]
         elif item == "magic" and frame != "camera":

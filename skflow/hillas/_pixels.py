@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from scipy.spatial import cKDTree
 
-#: What a file must hold.
+#: What a file must hold, and may.
 NEEDED = ("pix_x", "pix_y", "pix_area", "pix_type", "neighbor_indptr", "neighbor_indices")
+OPTIONAL = ("effective_focal_length_m", "focal_length_m", "pix_rotation_deg", "camera")
 SHAPES = ("hexagon", "square", "circle")
 #: Nearest pixels asked for, the norm, and how much farther than the nearest a neighbour may be.
 #: On a hexagonal grid the second ring begins at 1.73 of the pixel width; squares touch along
@@ -68,18 +69,21 @@ def check_neighbors(neighbors: tuple[Any, Any], x: np.ndarray) -> tuple[np.ndarr
     )
 
 
-def read_camera(path: Any) -> dict[str, np.ndarray]:
-    """Read the small arrays of an ``.npz`` file that has all it takes to make a camera."""
-    unreadable = (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
+def read_npz(path: Any, kind: str, names: Any = None) -> dict[str, np.ndarray]:
+    """Read those of the named arrays (all by default) that an ``.npz`` file has."""
     try:
         with np.load(path, allow_pickle=False) as file:
-            found = {name: file[name] for name in file.files if file[name].ndim < 2}
+            return {name: file[name] for name in file.files if names is None or name in names}
     except FileNotFoundError:
         raise
-    except unreadable as error:
-        raise ValueError(
-            f"{path} must be an .npz of a camera; it cannot be read: {error}"
-        ) from error
+    # TypeError: a lone array in place of an archive.
+    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(f"{path} must be {kind}; it cannot be read: {error}") from error
+
+
+def read_camera(path: Any) -> dict[str, np.ndarray]:
+    """Read what an ``.npz`` file says of a camera, which must be all it takes to make one."""
+    found = read_npz(path, "an .npz of a camera", NEEDED + OPTIONAL)
     missing = [name for name in NEEDED if name not in found]
     if missing:
         raise ValueError(f"{path} must be an .npz of a camera; it has no {', '.join(missing)}")
