@@ -2,17 +2,15 @@
 
 from types import SimpleNamespace
 
+import astropy.units as u
 import numpy as np
 import pytest
-
-from skflow.hillas import CameraGeometry
-from skflow.interop import geometry_from_ctapipe
-
-pytest.importorskip("ctapipe")
-import astropy.units as u
 from ctapipe.coordinates import TelescopeFrame
 from ctapipe.instrument import CameraGeometry as CtapipeGeometry
 from ctapipe.instrument import SubarrayDescription
+
+from skflow.hillas import CameraGeometry
+from skflow.interop import geometry_from_ctapipe
 
 FILES = ("lst_gamma", "prod6_gamma")
 

@@ -2,14 +2,13 @@
 
 import sys
 
+import h5py
 import numpy as np
 import pytest
+from dl1_file import CAMERAS, image_of, write_dl1
+from sklearn.model_selection import GroupKFold
 
-h5py = pytest.importorskip("h5py")
-from dl1_file import CAMERAS, image_of, write_dl1  # noqa: E402
-from sklearn.model_selection import GroupKFold  # noqa: E402
-
-from skflow.interop import read_dl1  # noqa: E402
+from skflow.interop import read_dl1
 
 
 @pytest.fixture
@@ -234,8 +233,7 @@ def test_missing_modules(monkeypatch, tmp_path, small, module):
 
 def write_blosc(path, n_rows=4000):
     """Write a table of many chunks with ctapipe's compression into a file."""
-    tables = pytest.importorskip("tables")
-    pytest.importorskip("ctapipe")
+    import tables
     from ctapipe.io.hdf5tableio import DEFAULT_FILTERS
 
     rows = np.zeros(n_rows, [*IDS, ("image", "f4", (19,)), ("image_mask", "?", (19,))])

@@ -2,20 +2,18 @@
 
 import shutil
 
+import h5py
 import numpy as np
 import pytest
 
-h5py = pytest.importorskip("h5py")
-
-from skflow.hillas import HillasTransformer  # noqa: E402
-from skflow.interop import _hdf5, read_dl1  # noqa: E402
+from skflow.hillas import HillasTransformer
+from skflow.interop import _hdf5, read_dl1
 
 FILES = ("lst_gamma", "prod6_gamma")
 
 
 def compare(path):
     """Compare every column with what ctapipe's loader gives."""
-    pytest.importorskip("ctapipe")
     from ctapipe.io import TableLoader
 
     types = read_dl1(path)
@@ -64,7 +62,6 @@ def test_all_columns_agree_with_ctapipes(data_folder, name):
 
 @pytest.mark.parametrize("name", FILES)
 def test_geometry_agrees_with_ctapipes(data_folder, name):
-    pytest.importorskip("ctapipe")
     from ctapipe.instrument import SubarrayDescription
 
     from skflow.interop import geometry_from_ctapipe
@@ -90,7 +87,8 @@ def test_hillas_parameters_agree_with_those_of_the_file(data_folder, name):
 
 def test_effective_focal_length_that_is_not_in_the_file(data_folder, tmp_path):
     """ctapipe refuses such a file unless asked for the nominal one."""
-    tables = pytest.importorskip("tables")
+    import tables
+
     path = tmp_path / "copy.h5"
     shutil.copyfile(data_folder / "iact" / "lst_gamma.dl1.h5", path)
     with tables.open_file(path, "r+") as file:
@@ -103,7 +101,6 @@ def test_effective_focal_length_that_is_not_in_the_file(data_folder, tmp_path):
 
 
 def test_scaled_integers_as_ctapipe_writes_them(data_folder, tmp_path):
-    pytest.importorskip("ctapipe")
     from ctapipe.io import DataWriter, EventSource
 
     source = data_folder / "iact" / "lst_gamma.dl1.h5"
@@ -127,7 +124,6 @@ def test_scaled_integers_as_ctapipe_writes_them(data_folder, tmp_path):
 @pytest.mark.filterwarnings("ignore:invalid value encountered in cast")
 @pytest.mark.parametrize("dtype", ["uint16", "int16", "int32"])
 def test_special_values_of_scaled_integers(tmp_path, dtype):
-    pytest.importorskip("ctapipe")
     from ctapipe.core import Container, Field
     from ctapipe.io import HDF5TableWriter, read_table
     from ctapipe.io.tableio import FixedPointColumnTransform

@@ -4,13 +4,12 @@ import os
 import shutil
 import sys
 
+import h5py
 import numpy as np
 import pytest
+from dl1_file import write_dl1
 
-h5py = pytest.importorskip("h5py")
-from dl1_file import write_dl1  # noqa: E402
-
-from skflow.interop import _dl2, _hdf5, read_dl1, write_scores  # noqa: E402
+from skflow.interop import _dl2, _hdf5, read_dl1, write_scores
 
 IDS = ("obs_id", "event_id", "tel_id")
 TEL = "dl2/event/telescope/classification"
@@ -250,7 +249,8 @@ def test_without_h5py(monkeypatch, tmp_path):
 
 
 def test_pytables_takes_the_tables_for_its_own(tmp_path):
-    tables = pytest.importorskip("tables")
+    import tables
+
     n_rows = 5000
     path = tmp_path / "new.h5"
     write_scores(path, np.arange(n_rows), obs_id=1, event_id=np.arange(n_rows), tel_id=1)
@@ -273,7 +273,6 @@ def test_pytables_takes_the_tables_for_its_own(tmp_path):
 
 @pytest.mark.filterwarnings("error")
 def test_table_loader_joins_the_columns(real):
-    pytest.importorskip("ctapipe")
     from ctapipe.io import TableLoader
 
     ids = ids_of(real)
@@ -304,7 +303,6 @@ def test_table_loader_joins_the_columns(real):
 
 
 def test_event_source_reads_the_tables(real):
-    pytest.importorskip("ctapipe")
     from ctapipe.io import EventSource
 
     ids = ids_of(real)

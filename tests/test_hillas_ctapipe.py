@@ -2,13 +2,9 @@
 
 from functools import lru_cache
 
+import astropy.units as u
 import numpy as np
 import pytest
-
-from skflow.hillas import CameraGeometry, HillasTransformer
-
-pytest.importorskip("ctapipe")
-import astropy.units as u
 from ctapipe.containers import IntensityStatisticsContainer, PeakTimeStatisticsContainer
 from ctapipe.coordinates import CameraFrame, TelescopeFrame
 from ctapipe.image import (
@@ -21,6 +17,8 @@ from ctapipe.image import (
     time_constrained_clean,
 )
 from ctapipe.instrument import CameraGeometry as CtapipeGeometry
+
+from skflow.hillas import CameraGeometry, HillasTransformer
 
 N_EVENTS = 80
 FOCAL_LENGTH = 5.6
