@@ -4,6 +4,7 @@ from .detectors import (
     AutoencoderDetector,
     ContrastiveFlowDetector,
     FlowEnsemble,
+    FlowNeighborsDetector,
     MahalanobisDetector,
     RealNVPOutlierDetector,
 )
@@ -15,6 +16,7 @@ __all__ = [
     "AutoencoderDetector",
     "ContrastiveFlowDetector",
     "FlowEnsemble",
+    "FlowNeighborsDetector",
     "HillasTransformer",
     "MahalanobisDetector",
     "RealNVPOutlierDetector",

@@ -16,6 +16,7 @@ from sklearn.base import clone
 from skflow import (
     AutoencoderDetector,
     ContrastiveFlowDetector,
+    FlowNeighborsDetector,
     MahalanobisDetector,
     RealNVPOutlierDetector,
 )
@@ -26,7 +27,12 @@ TORCH = [
     ContrastiveFlowDetector(max_iter=40, n_blocks=2, random_state=0),
     RealNVPOutlierDetector(max_iter=40, n_blocks=2, random_state=0),
 ]
-DETECTORS = [*TORCH, MahalanobisDetector(), PyODDetector(KNN(), random_state=0)]
+DETECTORS = [
+    *TORCH,
+    FlowNeighborsDetector(TORCH[-1], random_state=0),
+    MahalanobisDetector(),
+    PyODDetector(KNN(), random_state=0),
+]
 
 
 def name(detector):

@@ -8,6 +8,7 @@ from skflow import (
     AutoencoderDetector,
     ContrastiveFlowDetector,
     FlowEnsemble,
+    FlowNeighborsDetector,
     MahalanobisDetector,
     RealNVPOutlierDetector,
 )
@@ -25,6 +26,8 @@ ESTIMATORS = [
     RealNVPOutlierDetector(nan_policy="omit", max_iter=20),
     RealNVPOutlierDetector(flow="spline", n_blocks=2, hidden_features=16, max_iter=50),
     FlowEnsemble(RealNVPOutlierDetector(max_iter=50), n_estimators=2),
+    FlowNeighborsDetector(),
+    FlowNeighborsDetector(n_neighbors=3, trim=0.1, nan_policy="omit"),
     PyODDetector(KNN()),
 ]
 

@@ -115,7 +115,7 @@ class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
             threshold = np.quantile(scores, self.contamination)
         else:
             if held_out is not None:
-                scores = self._score_samples(held_out)
+                scores = self._held_out_scores(held_out)
             else:
                 scores = self._cross_fitted_scores(bulk, contrast)
             # A fresh row scores below the k-th lowest of m others with chance k / (m + 1).
@@ -137,6 +137,10 @@ class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
     def _score_samples(self, X: np.ndarray) -> np.ndarray:
         """Score rows: higher means more normal."""
 
+    def _held_out_scores(self, held_out: np.ndarray) -> np.ndarray:
+        """Scores of the held-out bulk rows as if they were new."""
+        return self._score_samples(held_out)
+
     def _cross_fitted_scores(self, bulk: np.ndarray, contrast: np.ndarray) -> np.ndarray:
         """Scores of bulk rows by a copy of the detector that did not train on them."""
         # A warm start cannot be repeated on fewer rows, so it is judged by its own.
@@ -144,12 +148,16 @@ class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
             return self._score_samples(bulk)
         order = np.random.RandomState(0).permutation(len(bulk))
         held_out, rest = np.split(order, [len(bulk) // 5])
-        return self._fitted_copy(self, bulk[rest], contrast)._score_samples(bulk[held_out])
+        copy, _ = self._fitted_copy(self, bulk[rest], contrast)
+        return copy._score_samples(bulk[held_out])
 
     def _fitted_copy(
         self, detector: "BaseDetector", bulk: np.ndarray, contrast: np.ndarray, seed: Any = None
-    ) -> "BaseDetector":
-        """Fit a copy of a detector, without a threshold, to rows of the columns of this one."""
+    ) -> tuple[Any, np.ndarray | None]:
+        """Fit a copy of a detector, without a threshold, to rows of the columns of this one.
+
+        Also returns the bulk rows that the copy held out.
+        """
         copy = clone(detector)
         if hasattr(copy, "set_callbacks"):
             copy.set_callbacks()  # none: they follow the detector itself
@@ -159,8 +167,7 @@ class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
         copy.n_features_in_ = self.n_features_in_
         if hasattr(self, "feature_names_in_"):
             copy.feature_names_in_ = self.feature_names_in_
-        copy._fit(bulk, contrast)
-        return copy
+        return copy, copy._fit(bulk, contrast)
 
     def _on_finite_rows(self, X: np.ndarray, compute: Any, width: int | None = None) -> np.ndarray:
         """Apply `compute` to the rows without NaN and leave NaN in the others."""

@@ -116,10 +116,11 @@ class FlowEnsemble(BaseDetector):
             order = random_state.permutation(len(X))
             held_out, X = np.split(X[order], [min(len(X) // 5, MAX_HELD_OUT)])
         seeds = random_state.randint(2**31 - 1, size=self.n_estimators)
-        self.estimators_ = Parallel(n_jobs=self.n_jobs)(
+        fits = Parallel(n_jobs=self.n_jobs)(
             delayed(self._fitted_copy)(kinds[i % len(kinds)], X, X_contrast, int(seed))
             for i, seed in enumerate(seeds)
         )
+        self.estimators_ = [member for member, _ in fits]
         return held_out
 
     def _score_samples(self, X: np.ndarray) -> np.ndarray:

@@ -1,7 +1,9 @@
 """RealNVPOutlierDetector: one-class detection with the density of a RealNVP flow."""
 
+from numbers import Real
 from typing import Any
 
+from .._sklearn import Interval
 from ..objectives import Likelihood
 from ._flow import FlowMixin
 from ._torch import TorchDetector
@@ -46,6 +48,10 @@ class RealNVPOutlierDetector(FlowMixin, TorchDetector):
     noise : float, default=0.03
         Standard deviation of the normal noise that training rows get, in standard deviations
         of each feature. Without noise, constant or discrete features have no density.
+    trim : float in [0, 0.5), default=0.0
+        Share of every batch, that of the lowest density, which does not teach the flow: for
+        training rows with unlabelled anomalies among them. A little more than their share is a
+        good choice; on clean rows it costs a little.
     validation_fraction : float, default=0.1
         Share of the rows held out for early stopping, 10,000 at most.
     early_stopping : bool, default=True
@@ -90,6 +96,7 @@ class RealNVPOutlierDetector(FlowMixin, TorchDetector):
     See Also
     --------
     ContrastiveFlowDetector : Learns from labelled rare events as well.
+    FlowNeighborsDetector : Ranks by neighbours in the flow's latent space and in the data.
     FlowEnsemble : The mean density of several flows.
     MahalanobisDetector : A single normal distribution.
 
@@ -111,6 +118,7 @@ class RealNVPOutlierDetector(FlowMixin, TorchDetector):
     _parameter_constraints: dict[str, list[Any]] = {
         **TorchDetector._parameter_constraints,
         **FlowMixin._flow_constraints,
+        "trim": [Interval(Real, 0, 0.5, closed="left")],
     }
     _is_log_density = True
 
@@ -128,6 +136,7 @@ class RealNVPOutlierDetector(FlowMixin, TorchDetector):
         learning_rate: float = 5e-3,
         weight_decay: float = 0.1,
         noise: float = 0.03,
+        trim: float = 0.0,
         validation_fraction: float = 0.1,
         early_stopping: bool = True,
         n_iter_no_change: int = 10,
@@ -148,6 +157,7 @@ class RealNVPOutlierDetector(FlowMixin, TorchDetector):
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.noise = noise
+        self.trim = trim
         self.validation_fraction = validation_fraction
         self.early_stopping = early_stopping
         self.n_iter_no_change = n_iter_no_change
@@ -158,4 +168,4 @@ class RealNVPOutlierDetector(FlowMixin, TorchDetector):
         self.nan_policy = nan_policy
 
     def _make_objective(self) -> Likelihood:
-        return Likelihood()
+        return Likelihood(self.trim)
