@@ -1,5 +1,6 @@
 """Loaders and simulators of datasets."""
 
+from ._adbench import fetch_adbench
 from ._fact import fetch_fact_tables
 from ._iact import fetch_camera_images
 from ._magic import fetch_magic
@@ -7,6 +8,7 @@ from ._showers import make_shower_images
 from ._simulated import make_hillas
 
 __all__ = [
+    "fetch_adbench",
     "fetch_camera_images",
     "fetch_fact_tables",
     "fetch_magic",
