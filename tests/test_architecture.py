@@ -19,7 +19,7 @@ ARROWS = {
     "inspection": {"hillas"},
     "metrics": set(),
     "interop": {"detectors", "training", "datasets", "hillas", "_sklearn", "_threads"},
-    "benchmark": {"detectors", "datasets", "interop", "metrics"},
+    "benchmark": {"skflow", "detectors", "datasets", "interop", "metrics"},
 }
 FOLDERS = sorted(path.parent.name for path in ROOT.glob("*/__init__.py"))
 

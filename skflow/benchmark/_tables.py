@@ -1,0 +1,164 @@
+"""Tables of the benchmark, by name."""
+
+from collections.abc import Callable
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.datasets import fetch_kddcup99, load_breast_cancer, load_digits, load_wine
+
+from ..datasets import fetch_adbench, fetch_fact_tables, fetch_magic
+from ..datasets._adbench import adbench_names
+
+#: Values, labels and, where there are some, groups.
+Rows = tuple[np.ndarray, ...]
+
+
+class Table(NamedTuple):
+    """Rows and labels: +1 for the bulk, -1 for anomalies.
+
+    Rows of one group must stay on one side of a split; None where no rows belong together. Rows
+    that are equal need no group: every split keeps them together.
+    """
+
+    name: str
+    X: np.ndarray
+    y: np.ndarray
+    groups: np.ndarray | None = None
+
+
+def load_table(name: str) -> Table:
+    """Load a table by its full name.
+
+    Parameters
+    ----------
+    name : str
+        One of these, in any case; where a table comes from is said by its loader.
+
+        - ``adbench/NAME`` and ``features/NAME``: `skflow.datasets.fetch_adbench`.
+        - ``magic/gamma-bulk``, ``magic/hadron-bulk``, and both with ``-no-extraction``, without
+          fAlpha and fDist: `skflow.datasets.fetch_magic`.
+        - ``fact/gammas-bulk`` and ``fact/protons-bulk``: diffuse gammas and protons, without the
+          columns that tell how they were simulated; `skflow.datasets.fetch_fact_tables`.
+        - ``sklearn/breast_cancer`` (malignant tumours are the anomalies), ``sklearn/digits`` (the
+          digit 8) and ``sklearn/wine`` (class 2), which come with scikit-learn.
+        - ``sklearn/kddcup99-http`` and ``sklearn/kddcup99-smtp`` (attacks), which scikit-learn
+          downloads.
+
+    Returns
+    -------
+    table : Table
+        Its name in the case above, X float64, y of +1 and -1, and groups.
+
+    Raises
+    ------
+    ValueError
+        If there is no such table.
+    OSError
+        If it is neither at hand nor can be downloaded.
+
+    Examples
+    --------
+    >>> from skflow.benchmark import load_table
+    >>> table = load_table("sklearn/wine")
+    >>> table.X.shape, int((table.y == -1).sum())
+    ((178, 13), 48)
+    """
+    found = _find(name)
+    if found in LOADERS:
+        return Table(found, *LOADERS[found]())
+    return Table(found, *fetch_adbench(found.partition("/")[2], return_X_y=True))
+
+
+def table_names(pattern: str) -> list[str]:
+    """Names of the tables that a pattern stands for.
+
+    Parameters
+    ----------
+    pattern : str
+        A pattern such as ``"adbench/*"`` stands for the tables at hand: those under
+        ``SKFLOW_DATA``, or all that ADBench has where there are none, and those that need no
+        download. A full name stands for itself.
+
+    Returns
+    -------
+    names : list of str
+        Sorted.
+
+    Raises
+    ------
+    ValueError
+        If there is no such table.
+
+    Examples
+    --------
+    >>> from skflow.benchmark import table_names
+    >>> table_names("sklearn/*")
+    ['sklearn/breast_cancer', 'sklearn/digits', 'sklearn/wine']
+    """
+    if not any(character in pattern for character in "*?["):
+        return [_find(pattern)]
+    at_hand = [name for name in LOADERS if name not in DOWNLOADED]
+    for folder in ("adbench", "features"):
+        there, known = adbench_names(folder)
+        at_hand += [f"{folder}/{name}" for name in there or known]
+    names = [name for name in at_hand if fnmatchcase(name.lower(), pattern.lower())]
+    if not names:
+        raise ValueError(f"a pattern must match one of the tables; got {pattern!r}")
+    return sorted(names, key=str.lower)
+
+
+def _find(name: str) -> str:
+    """The name as it is written; ValueError with the nearest one where there is none."""
+    known = {written.lower(): written for written in LOADERS}
+    for folder in ("adbench", "features"):
+        names = [written for part in adbench_names(folder) for written in part]
+        known |= {f"{folder}/{written}".lower(): f"{folder}/{written}" for written in names}
+    if name.lower() not in known:
+        near = get_close_matches(name.lower(), known, n=1)
+        hint = f"; did you mean {known[near[0]]!r}?" if near else ""
+        raise ValueError(f"a table must be one of those that load_table lists; got {name!r}{hint}")
+    return known[name.lower()]
+
+
+def _magic(**options: Any) -> Rows:
+    return fetch_magic(**options, return_X_y=True)
+
+
+def _fact(bulk: str) -> Rows:
+    fact = fetch_fact_tables(bulk=bulk)
+    return fact.data, fact.target, fact.groups
+
+
+def _sklearn(load: Callable[..., Any], anomaly: int) -> Rows:
+    X, label = load(return_X_y=True)
+    return np.asarray(X, dtype=np.float64), np.where(label == anomaly, -1, 1)
+
+
+def _kddcup99(subset: str) -> Rows:
+    try:
+        X, label = fetch_kddcup99(subset=subset, return_X_y=True)
+    except OSError as error:
+        raise OSError(
+            f"kddcup99-{subset} must be in scikit-learn's cache or be downloaded by it; got "
+            f"neither ({error})"
+        ) from error
+    return np.asarray(X, dtype=np.float64), np.where(label == b"normal.", 1, -1)
+
+
+LOADERS: dict[str, Callable[[], Rows]] = {
+    "magic/gamma-bulk": partial(_magic, bulk="gamma"),
+    "magic/gamma-bulk-no-extraction": partial(_magic, bulk="gamma", extraction_features=False),
+    "magic/hadron-bulk": partial(_magic, bulk="hadron"),
+    "magic/hadron-bulk-no-extraction": partial(_magic, bulk="hadron", extraction_features=False),
+    "fact/gammas-bulk": partial(_fact, "gamma"),
+    "fact/protons-bulk": partial(_fact, "proton"),
+    "sklearn/breast_cancer": partial(_sklearn, load_breast_cancer, anomaly=0),
+    "sklearn/digits": partial(_sklearn, load_digits, anomaly=8),
+    "sklearn/wine": partial(_sklearn, load_wine, anomaly=2),
+    "sklearn/kddcup99-http": partial(_kddcup99, "http"),
+    "sklearn/kddcup99-smtp": partial(_kddcup99, "smtp"),
+}
+DOWNLOADED = ("sklearn/kddcup99-http", "sklearn/kddcup99-smtp")
