@@ -1,20 +1,21 @@
 # make demo | test | test-all | lint | docs, each in its own virtual environment .venv, which is
-# made on first use from setup.cfg and pinned by constraints.txt.
+# made on first use from setup.cfg and pinned by constraints.txt. The tests of HTML pages need
+# Chromium: make chromium.
 
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: demo test test-all lint format docs benchmark clean
+.PHONY: demo test test-all lint format docs benchmark chromium clean
 
 demo: .venv/bench
 	$(BIN)/python benchmarks/magic.py --output demo-output
 	$(BIN)/python benchmarks/images.py --output demo-output
 
-test: .venv/dev
+test: .venv/dev chromium
 	$(BIN)/python -m pytest -n auto -m "not slow" --cov --cov-report=term
 
-test-all: .venv/dev
+test-all: .venv/dev chromium
 	$(BIN)/python -m pytest -n auto
 
 lint: .venv/dev
@@ -38,6 +39,16 @@ benchmark: .venv/bench
 	$(BIN)/python benchmarks/densities.py --output benchmarks/results/densities
 	$(BIN)/python benchmarks/ensembles.py --output benchmarks/results/ensembles
 	$(BIN)/python benchmarks/parallel.py --output benchmarks/results/parallel
+
+# Where there is no Chromium or Chrome, root on Debian installs it and others learn how. Without
+# one the tests of HTML pages are skipped, and fail where CI=true.
+CHROMIUM := chromium chromium-browser google-chrome google-chrome-stable
+chromium:
+	@for program in $(CHROMIUM); do command -v $$program >/dev/null && exit 0; done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -q && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends chromium; \
+	then exit 0; fi; \
+	echo "No Chromium for the tests of HTML pages: apt-get install chromium, or install Chrome."
 
 # One stamp for each set of extras.
 .venv/%: setup.cfg pyproject.toml constraints.txt | .venv/bin/python

@@ -27,7 +27,7 @@ def test_contents(wheel):
         (metadata,) = (archive.read(name).decode() for name in names if name.endswith("/METADATA"))
     packaged = {name for name in names if name.startswith("skflow/")}
     sources = {str(path.relative_to(ROOT)) for path in ROOT.glob("skflow/**/*.py")}
-    assert packaged == sources | {"skflow/py.typed"}
+    assert packaged == sources | {"skflow/py.typed", "skflow/benchmark/report.html"}
     assert any(name.endswith("LICENSE") for name in names)
     required = [
         line for line in metadata.splitlines() if "Requires-Dist" in line and "extra" not in line

@@ -1,0 +1,295 @@
+"""What a report says, as plain data: every figure of the Markdown and the HTML page."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ._statistics import (
+    critical_difference,
+    friedman,
+    mean_interval,
+    paired_tests,
+    pareto_front,
+    rank_groups,
+    ranks,
+)
+
+#: Columns of the results and what they are called.
+METRICS = {
+    "auroc": "AUROC",
+    "average_precision": "AP",
+    "tpr_at_1pct_fpr": "TPR at 1 % FPR",
+}
+SIZES = ["n_train", "n_test", "n_features", "n_anomalies", "repeated"]
+#: Start of the names and classes of our own detectors.
+OURS = r"skflow\.|RealNVP|Flow|Contrastive|Autoencoder|Mahalanobis"
+
+RULES = [
+    "AUROC, average precision of the anomaly class (AP) and the true-positive rate at 1 % false "
+    "positives are in percent. A data set counts with its mean over seeds, every data set alike.",
+    "A failed fit (an error, or over its time or memory limit) counts as chance: AUROC 50, the "
+    "share of anomalies for average precision, 1 for the true-positive rate. Where all seeds "
+    "fail, the detector ranks behind all that finished. Leaving failures out would reward "
+    'failing on hard data; "if finished" is that other mean, over each detector\'s own '
+    "finished fits, and must not be compared between detectors that failed on different data.",
+    "Means, ranks and tests are over the data sets that all compared detectors have tried and at "
+    "least one finished. A detector that tried less than half of the most that any tried is not "
+    "compared.",
+    "Intervals are 95 % percentile intervals of 9,999 bootstrap draws of data sets with "
+    "replacement. They hold for data sets like these; tables that share rows make them too short.",
+    "Rank 1 is best; ties share their mean rank. Wins are data sets where no other detector is "
+    "better, ties included. Friedman's test (tie-corrected; Iman and Davenport's F) asks whether "
+    "all detectors are alike; mean ranks closer than Nemenyi's critical difference at the 5 % "
+    "level are joined by a bar (Demsar, JMLR 7, 2006).",
+    "Paired tests are two-sided Wilcoxon signed-rank tests over data sets with Holm's correction. "
+    "A reference that was chosen because it is best looks better than it is.",
+    "Seconds are the median over all finished fits of fit and score together; memory is the median "
+    "growth of the process at its peak. Detectors on the Pareto front are those that no cheaper "
+    "one equals.",
+]
+
+EXPLANATIONS = {
+    "one-class": "Half of the normal rows train; the other half and every anomaly test. Equal "
+    "rows stay on one side, so no test row has a twin in training.",
+    "contaminated": "Detectors train on all rows, anomalies included, without labels. The same "
+    "rows are then scored.",
+    "rare-event": "Half of the bulk and {} labelled rare rows train. The other halves of both "
+    "classes test, the same for every number of labels.",
+    "published": "The split of the published tables, in which small tables are resampled with "
+    "replacement before the split, so that test rows have twins in training. It serves only the "
+    "comparison with published figures.",
+    "published-contaminated": "Detectors train on and score all rows of the published tables, of "
+    "which small ones are resampled with replacement. It serves only the comparison with "
+    "published figures.",
+}
+
+
+def summarize(results: Any, *, reference: str | None = None) -> dict[str, Any]:
+    """All figures of a report, by protocol.
+
+    Parameters
+    ----------
+    results : pandas.DataFrame
+        One row a fit.
+    reference : str, default=None
+        Detector that the paired tests compare with the others; the best mean rank by default.
+
+    Returns
+    -------
+    summary : dict
+        Plain lists, strings and numbers, None for a figure that does not exist.
+
+    Raises
+    ------
+    ValueError
+        If there is no fit, or no protocol compares the reference.
+    """
+    if results.empty:
+        raise ValueError("results must hold at least one fit; got none")
+    fits = _prepare(results)
+    protocols = sorted(fits["protocol"].unique(), key=_protocol_order)
+    summaries = [_protocol(fits[fits["protocol"] == name], name, reference) for name in protocols]
+    compared = {d["name"] for p in summaries for d in p["detectors"] if d["compared"]}
+    if reference is not None and reference not in compared:
+        raise ValueError(f"reference must be one of {sorted(compared)}; got {reference!r}")
+    return {
+        "metrics": [{"key": key, "title": title} for key, title in METRICS.items()],
+        "rules": RULES,
+        "protocols": summaries,
+        "curves": {key: _curves(summaries, key) for key in METRICS},
+    }
+
+
+def _prepare(results: Any) -> Any:
+    """Failed fits with the figures of chance, and one name for each setting of a detector."""
+    fits = results.copy()
+    fits["failed"] = fits["error"].notna()
+    fits["seconds"] = fits["fit_seconds"] + fits["score_seconds"]
+    for setting in ("params", "max_rows"):
+        text = fits[setting].map(lambda value: json.dumps(value, sort_keys=True))
+        several = text.groupby(fits["detector"]).transform("nunique") > 1
+        fits["detector"] = fits["detector"].where(~several, fits["detector"] + " " + text)
+    prevalence = fits["n_anomalies"] / fits["n_test"]
+    # A fit that failed early may not know its test rows; other detectors had the same.
+    known = prevalence.groupby([fits["dataset"], fits["protocol"]]).transform("mean")
+    chance = {
+        "auroc": 0.5,
+        "average_precision": prevalence.fillna(known).fillna(0.0),
+        "tpr_at_1pct_fpr": 0.01,
+    }
+    for metric, value in chance.items():
+        fits[f"finished_{metric}"] = fits[metric]
+        fits[metric] = fits[f"finished_{metric}"].mask(fits["failed"], value)
+    return fits
+
+
+def _protocol_order(name: str) -> tuple[int, str, int]:
+    kind, _, n_rare = name.partition(":")
+    known = list(EXPLANATIONS)
+    number = int(n_rare) if n_rare.isdigit() else 0
+    return known.index(kind) if kind in known else len(known), kind, number
+
+
+def _protocol(fits: Any, name: str, reference: str | None) -> dict[str, Any]:
+    kind, _, n_rare = name.partition(":")
+    grouped = fits.groupby(["dataset", "detector"])
+    tried = grouped.size().unstack(fill_value=0)
+    n_failed = grouped["failed"].sum().unstack(fill_value=0)
+    detectors, datasets = list(tried.columns), list(tried.index)
+    n_tried = (tried > 0).sum()
+    names = [d for d in detectors if n_tried[d] >= n_tried.max() / 2]
+    usable = (tried[names] > 0).all(axis=1) & (n_failed < tried).any(axis=1)
+    shared = list(tried.index[usable])
+
+    by_detector = fits.groupby("detector")
+    is_ours = fits["detector"].str.match(OURS) | fits["use"].astype(str).str.match(OURS)
+    ours = set(fits["detector"][is_ours])
+    cost = by_detector[["seconds", "peak_memory_mib"]].median()
+    count = by_detector["failed"].agg(["size", "sum"])
+    sizes = fits.groupby("dataset")[SIZES].mean().round(4)
+    cells = {metric: grouped[metric].mean().unstack().round(12) for metric in METRICS}
+    errors = fits[fits["failed"]].groupby(["detector", "error"])["dataset"]
+    return {
+        "name": name,
+        "explanation": EXPLANATIONS.get(kind, "").format(n_rare),
+        "n_seeds": int(fits["seed"].nunique()),
+        "n_fits": len(fits),
+        "n_failures": int(fits["failed"].sum()),
+        "n_compared": len(shared),
+        "detectors": [
+            {
+                "name": detector,
+                "ours": detector in ours,
+                "compared": detector in names,
+                "fits": int(count["size"][detector]),
+                "failures": int(count["sum"][detector]),
+                "seconds": _plain(cost["seconds"][detector]),
+                "memory": _plain(cost["peak_memory_mib"][detector]),
+            }
+            for detector in detectors
+        ],
+        "datasets": [
+            {"name": dataset, "compared": dataset in shared}
+            | {column: _plain(sizes[column][dataset]) for column in SIZES}
+            for dataset in datasets
+        ],
+        "failed": [[int(n) for n in row] for row in n_failed.to_numpy()],
+        "tried": tried.to_numpy().tolist(),
+        "cells": {metric: _plain(cells[metric].to_numpy()) for metric in METRICS},
+        "comparisons": {
+            metric: _compare(
+                cells[metric].loc[shared, names],
+                (n_failed == tried).loc[shared, names].to_numpy(),
+                grouped[f"finished_{metric}"].mean().unstack()[names].mean().to_numpy(),
+                cost.loc[names, "seconds"].to_numpy(),
+                reference if reference in names else None,
+            )
+            for metric in METRICS
+            if shared
+        },
+        "errors": [
+            {"detector": detector, "error": error, "fits": len(group), "datasets": group.nunique()}
+            for (detector, error), group in errors
+        ],
+    }
+
+
+def _compare(
+    scores: Any,
+    failed: np.ndarray,
+    finished: np.ndarray,
+    seconds: np.ndarray,
+    reference: str | None,
+) -> dict[str, Any]:
+    """Means, ranks and tests of one metric; `scores` is a frame of data sets by detectors."""
+    names, values = list(scores.columns), scores.to_numpy()
+    rank = ranks(values, failed)
+    mean, (low, high), mean_rank = values.mean(axis=0), mean_interval(values), rank.mean(axis=0)
+    own = np.where(failed, -np.inf, values)
+    wins = own == own.max(axis=1, keepdims=True)
+    order = np.lexsort((-mean, mean_rank))
+    test = friedman(rank)
+    distance = critical_difference(len(names), len(values)) if len(names) > 1 else None
+    reference = reference or names[order[0]]
+    timed = np.flatnonzero(np.isfinite(seconds))
+    front = timed[pareto_front(seconds[timed], mean[timed])]
+    return {
+        "rows": [
+            {
+                "detector": names[j],
+                "mean": _plain(mean[j]),
+                "low": _plain(low[j]),
+                "high": _plain(high[j]),
+                "finished": _plain(finished[j]),
+                "rank": _plain(mean_rank[j]),
+                "wins": int(wins[:, j].sum()),
+                "pareto": j in front,
+            }
+            for j in order
+        ],
+        "friedman": test and {key: _plain(value) for key, value in test._asdict().items()},
+        "critical_difference": _plain(distance),
+        "groups": [[names[j] for j in group] for group in rank_groups(mean_rank, distance or 0.0)],
+        "reference": reference,
+        "tests": [
+            {key: _plain(value) for key, value in test._asdict().items()}
+            for test in paired_tests(values[:, order], [names[j] for j in order], reference)
+        ],
+    }
+
+
+def _curves(protocols: Sequence[Mapping[str, Any]], metric: str) -> list[dict[str, Any]]:
+    """Means against the number of labelled rare rows: of all data sets, families, and each one.
+
+    A curve is over the data sets that are compared at all of its numbers, so that they mean the
+    same at each.
+    """
+    levels = [p for p in protocols if re.fullmatch(r"rare-event:\d+", p["name"])]
+    if len(levels) < 2:
+        return []
+    values = {  # (number of labels, detector, data set) -> value
+        (p["name"], detector["name"], dataset["name"]): p["cells"][metric][i][j]
+        for p in levels
+        for i, dataset in enumerate(p["datasets"])
+        for j, detector in enumerate(p["detectors"])
+        if dataset["compared"] and detector["compared"]
+    }
+    datasets = sorted({dataset for _, _, dataset in values})
+    everywhere = [{d["name"] for d in p["detectors"] if d["compared"]} for p in levels]
+    detectors = set.intersection(*everywhere)
+    shared = [
+        d for d in datasets if all((p["name"], n, d) in values for p in levels for n in detectors)
+    ]
+    families: dict[str, list[str]] = {"All data sets": shared}
+    for dataset in shared:
+        families.setdefault(dataset.split("/")[0] + "/*", []).append(dataset)
+    families |= {dataset: [dataset] for dataset in shared}
+    curves = []
+    for family, members in families.items():
+        means = {
+            n: [_plain(np.mean([values[p["name"], n, d] for d in members])) for p in levels]
+            for n in detectors
+            if members
+        }
+        best_first = sorted(means.items(), key=lambda item: (-item[1][-1], item[0]))
+        curves.append(
+            {
+                "name": family,
+                "n_datasets": len(members),
+                "labels": [int(p["name"].split(":")[1]) for p in levels],
+                "lines": [{"detector": n, "values": line} for n, line in best_first],
+            }
+        )
+    return [curve for curve in curves if curve["lines"]]
+
+
+def _plain(value: Any) -> Any:
+    """Lists, numbers of six digits and None for what is not finite: what JSON can say."""
+    if isinstance(value, np.ndarray | list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float | np.floating):
+        return float(f"{value:.6g}") if np.isfinite(value) else None
+    return value.item() if isinstance(value, np.generic) else value

@@ -1,0 +1,233 @@
+"""Reports: what counts how, the Markdown, the bytes, and names that are no markup."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from synthetic_results import (
+    DATASETS,
+    DETECTORS,
+    ENVIRONMENT,
+    QUOTES,
+    SCRIPT,
+    make_lines,
+    write_results,
+)
+
+from skflow.benchmark._report import write_report
+from skflow.benchmark._results import read_results
+from skflow.benchmark._summary import summarize
+
+
+@pytest.fixture(scope="module")
+def lines():
+    return make_lines()
+
+
+@pytest.fixture(scope="module")
+def results(lines, tmp_path_factory):
+    return write_results(tmp_path_factory.mktemp("results") / "results.jsonl", lines)
+
+
+def summary_of(lines, tmp_path, **options):
+    return summarize(read_results(write_results(tmp_path / "r.jsonl", lines)), **options)
+
+
+def fits_of(lines, **values):
+    return [x for x in lines if all(x.get(key) == value for key, value in values.items())]
+
+
+def row_of(protocol, detector, metric="auroc"):
+    rows = protocol["comparisons"][metric]["rows"]
+    return next(row for row in rows if row["detector"] == detector)
+
+
+def tables_of(markdown):
+    """Every pipe table as a list of rows of cells."""
+    blocks = re.findall(r"(?:^\|.*\|$\n?)+", markdown, flags=re.MULTILINE)
+    split = re.compile(r"(?<!\\)\|")
+    return [
+        [[cell.strip() for cell in split.split(line)[1:-1]] for line in block.splitlines()]
+        for block in blocks
+    ]
+
+
+def test_means_by_hand(lines, tmp_path):
+    protocol = summary_of(lines, tmp_path)["protocols"][0]
+    assert protocol["name"] == "one-class"
+    fits = fits_of(lines, protocol="one-class", detector="KNN")
+    means = [np.mean([f["auroc"] for f in fits_of(fits, dataset=name)]) for name in DATASETS]
+    row = row_of(protocol, "KNN")
+    assert row["mean"] == pytest.approx(np.mean(means), abs=1e-6)
+    assert row["finished"] == row["mean"]
+    assert row["low"] < row["mean"] < row["high"]
+    knn = next(d for d in protocol["detectors"] if d["name"] == "KNN")
+    seconds = np.median([f["fit_seconds"] + f["score_seconds"] for f in fits])
+    assert knn["seconds"] == pytest.approx(seconds, rel=1e-5)
+    assert (knn["fits"], knn["failures"], knn["memory"]) == (36, 0, 300.0)
+    assert sum(row["wins"] for row in protocol["comparisons"]["auroc"]["rows"]) == 12
+    assert sum(row["rank"] for row in protocol["comparisons"]["auroc"]["rows"]) == pytest.approx(36)
+
+
+def test_failures_count_as_chance(lines, tmp_path):
+    protocol = summary_of(lines, tmp_path)["protocols"][0]
+    fits = fits_of(lines, protocol="one-class", detector="Failing")
+    chance = {"auroc": 0.5, "average_precision": None, "tpr_at_1pct_fpr": 0.01}
+    for metric, value in chance.items():
+        by_dataset = [fits_of(fits, dataset=name) for name in DATASETS]
+        values = [
+            [(value or f["n_anomalies"] / f["n_test"]) if f["error"] else f[metric] for f in group]
+            for group in by_dataset
+        ]
+        row = row_of(protocol, "Failing", metric)
+        assert row["mean"] == pytest.approx(np.mean(values), abs=1e-6)
+        finished = [[f[metric] for f in group if not f["error"]] for group in by_dataset]
+        means = [np.mean(group) for group in finished if group]
+        assert row["finished"] == pytest.approx(np.mean(means), abs=1e-6)
+    column = [d["name"] for d in protocol["detectors"]].index("Failing")
+    failed = [row[column] for row in protocol["failed"]]
+    assert sum(failed) == protocol["n_failures"] == 13
+    assert protocol["errors"] == [
+        {"detector": "Failing", "error": "TimeLimit: over 600 s", "fits": 13, "datasets": 5}
+    ]
+
+
+def test_failing_ranks_last_even_where_others_are_below_chance(tmp_path):
+    lines = make_lines(["Good", "Failing"], ["a", "b", "c"], ["one-class"], 1)
+    for fit in fits_of(lines, kind="fit"):
+        failed = fit["detector"] == "Failing"
+        fit |= {"auroc": None if failed else 0.2, "error": "ValueError: no" if failed else None}
+    protocol = summary_of(lines, tmp_path)["protocols"][0]
+    assert row_of(protocol, "Good")["rank"] == 1.0
+    assert row_of(protocol, "Good")["wins"] == 3
+    assert row_of(protocol, "Failing")["mean"] == 0.5
+    assert row_of(protocol, "Failing")["finished"] is None
+
+
+def test_early_failures_take_the_prevalence_of_the_others(lines, tmp_path):
+    unknown = dict.fromkeys(["n_train", "n_test", "n_features", "n_anomalies", "repeated"])
+    torn = [line | unknown if line.get("error") else line for line in lines]
+    mine, other = (summary_of(some, tmp_path)["protocols"][0] for some in (torn, lines))
+    metric = "average_precision"
+    assert row_of(mine, "Failing", metric)["mean"] == row_of(other, "Failing", metric)["mean"]
+
+
+def test_order_of_lines_does_not_matter(lines, tmp_path):
+    shuffled = [lines[i] for i in np.random.RandomState(1).permutation(len(lines))]
+    mine, other = summary_of(shuffled, tmp_path), summary_of(lines, tmp_path)
+    assert json.dumps(mine) == json.dumps(other)
+
+
+def test_unfinished_runs(lines, tmp_path):
+    """Data sets that somebody lacks are left out, and so is who lacks most of them."""
+    started = fits_of(lines, detector="KNN", dataset="magic/a")
+    lacking = fits_of(lines, detector="LOF", dataset="adbench/table3")
+    broken = [
+        line | {"auroc": None, "average_precision": None, "tpr_at_1pct_fpr": None, "error": "E: x"}
+        if line.get("dataset") == "adbench/table4"
+        else line
+        for line in lines
+        if line.get("detector") != "KNN" or line in started
+    ]
+    broken = [line for line in broken if line not in lacking]
+    protocol = summary_of(broken, tmp_path)["protocols"][0]
+    assert [d["name"] for d in protocol["detectors"] if not d["compared"]] == ["KNN"]
+    left_out = [d["name"] for d in protocol["datasets"] if not d["compared"]]
+    assert left_out == ["adbench/table3", "adbench/table4"]
+    assert len(protocol["comparisons"]["auroc"]["rows"]) == len(DETECTORS) - 1
+    write_report(tmp_path / "r.jsonl", tmp_path)
+
+
+def test_settings_of_one_detector_stay_apart(lines, tmp_path):
+    more = [line | {"params": {"k": 9}} for line in fits_of(lines, detector="KNN")]
+    names = [d["name"] for d in summary_of(lines + more, tmp_path)["protocols"][0]["detectors"]]
+    assert 'KNN {"k": 9}' in names
+    assert "LOF" in names
+    assert len(names) == len(DETECTORS) + 1
+
+
+def test_our_detectors_are_marked(lines, tmp_path):
+    used = [line | {"use": "skflow.X"} if line.get("detector") == "PCA" else line for line in lines]
+    detectors = summary_of(used, tmp_path)["protocols"][0]["detectors"]
+    assert sorted(d["name"] for d in detectors if d["ours"]) == ["PCA", "RealNVPEnsemble"]
+
+
+def test_learning_curves(lines, tmp_path):
+    curves = summary_of(lines, tmp_path)["curves"]["auroc"]
+    assert [c["name"] for c in curves[:4]] == ["All data sets", "adbench/*", "magic/*", "odd/*"]
+    assert [c["n_datasets"] for c in curves[:4]] == [12, 9, 2, 1]
+    assert curves[0]["labels"] == [10, 50]
+    fits = fits_of(lines, protocol="rare-event:50", detector="RealNVPEnsemble")
+    assert curves[0]["lines"][0]["detector"] == "RealNVPEnsemble"
+    mean = np.mean([fit["auroc"] for fit in fits])
+    assert curves[0]["lines"][0]["values"][1] == pytest.approx(mean, abs=1e-6)
+
+
+def test_reference(lines, tmp_path):
+    protocol = summary_of(lines, tmp_path, reference="KNN")["protocols"][0]
+    comparison = protocol["comparisons"]["auroc"]
+    assert comparison["reference"] == "KNN"
+    assert len(comparison["tests"]) == len(DETECTORS) - 1
+    with pytest.raises(ValueError, match=r"reference must be one of .*; got 'Nobody'"):
+        summary_of(lines, tmp_path, reference="Nobody")
+    with pytest.raises(ValueError, match="at least one fit; got none"):
+        summary_of(lines[:1], tmp_path)
+
+
+def test_files(results, tmp_path):
+    page = write_report(results, tmp_path / "new" / "report", title="A <title> & more")
+    assert page == tmp_path / "new" / "report" / "report.html"
+    assert sorted(p.name for p in page.parent.iterdir()) == ["report.html", "report.md"]
+    first = {p.name: p.read_bytes() for p in page.parent.iterdir()}
+    write_report([results], page.parent, title="A <title> & more")
+    assert {p.name: p.read_bytes() for p in page.parent.iterdir()} == first
+    html = first["report.html"].decode()
+    assert "<title>A &lt;title&gt; &amp; more</title>" in html
+    assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)", html)
+    # One closing tag for each of the two scripts: no name has added any.
+    assert html.count("<script") == html.count("</script") == 2
+    assert "<img" not in html
+    embedded = re.search(r'<script type="application/json" id="figures">(.*)</script>', html)[1]
+    names = [d["name"] for d in json.loads(embedded)["protocols"][0]["detectors"]]
+    assert sorted(names) == sorted(DETECTORS)
+
+
+def test_one_fit_makes_a_report(tmp_path):
+    lines = make_lines(["KNN"], ["a"], ["one-class"], 1)
+    write_report(write_results(tmp_path / "r.jsonl", lines), tmp_path)
+    assert "KNN" in (tmp_path / "report.md").read_text(encoding="utf-8")
+
+
+def test_nothing_finished_makes_a_report(tmp_path):
+    lines = make_lines(["Failing"], ["a"], ["rare-event:5"], 2)
+    write_report(write_results(tmp_path / "r.jsonl", lines), tmp_path)
+    assert "2 fits, of which 2 failed" in (tmp_path / "report.md").read_text(encoding="utf-8")
+
+
+def test_markdown(results, tmp_path):
+    write_report(results, tmp_path)
+    text = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert [line for line in text.splitlines() if line.startswith("## ")] == [
+        "## How to read it",
+        "## one-class",
+        "## rare-event:10",
+        "## rare-event:50",
+        "## Learning curves: AUROC by labelled rare rows",
+        "## Versions and hardware",
+    ]
+    assert "<" not in re.sub(r"< 0\.001", "", text)
+    assert SCRIPT.replace("<", "&lt;").replace(">", "&gt;") in text
+    assert ENVIRONMENT["python"] in text
+    tables = tables_of(text)
+    for table in tables:
+        assert len({len(row) for row in table}) == 1, table
+    means = tables[0]
+    assert means[0][:2] == ["Detector", "AUROC"]
+    assert len(means) == 2 + len(DETECTORS)
+    best = summarize(read_results(results))["protocols"][0]["comparisons"]["auroc"]["rows"][0]
+    interval = f"[{100 * best['low']:.1f}, {100 * best['high']:.1f}]"
+    assert means[2][:2] == [best["detector"], f"**{100 * best['mean']:.1f} {interval}**"]
+    escaped = [row[0] for row in means if row[0].startswith("&amp;")]
+    assert escaped == ["&amp;\"'&lt;/script&gt;&lt;img src=x onerror=alert(2)&gt;\\|\\`\\*"]
+    assert QUOTES.endswith("|`*")
