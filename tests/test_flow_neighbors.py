@@ -84,6 +84,7 @@ def test_default_flow_follows_the_number_of_rows():
     assert large.estimator_.n_blocks == 8
     assert (small.estimator_.trim, large.estimator_.trim) == (0.1, 0.0)
     np.testing.assert_array_equal(large.sizes_, [1, 5, 20, 100])
+    np.testing.assert_array_equal(small.sizes_, [20, 100])
 
 
 @pytest.mark.parametrize("n_samples", [2, 3, 15])

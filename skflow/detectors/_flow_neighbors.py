@@ -16,7 +16,7 @@ from ._realnvp import RealNVPOutlierDetector
 
 #: Below so many rows the default flow is smaller and trains for fewer steps.
 SMALL_TABLE = 2000
-#: Sizes of the neighbourhoods of n_neighbors="auto"; the largest, at most a tenth of the rows.
+#: Sizes of the neighbourhoods of n_neighbors="auto".
 SIZES = (1, 5, 20, 100)
 #: Distances below this, in standard deviations, are all the same: rows that are equal.
 LEAST_DISTANCE = 1e-3
@@ -43,8 +43,9 @@ class FlowNeighborsDetector(BaseDetector):
         Gives the latent space. None is ``RealNVPOutlierDetector(noise=0.3, trim=trim)``, below
         2,000 rows with 4 blocks, 60 steps and batches of 128 rows.
     n_neighbors : "auto" or int, default="auto"
-        Size of the neighbourhoods. "auto" takes the mean over those of 1, 5, 20 and 100 rows, of
-        which the last are left out, or smaller, where they are more than a tenth of the bulk.
+        Size of the neighbourhoods. "auto" takes the mean over those of 1, 5, 20 and 100 rows,
+        with `trim` only the last two: anomalies in training have each other for neighbours. None
+        has more than a tenth of the training rows, or 5.
     trim : float in [0, 0.5), default=0.0
         Share of the training rows, that of the lowest density, that are no neighbours and do not
         teach the default flow: for training rows with unlabelled anomalies among them.
@@ -147,7 +148,7 @@ class FlowNeighborsDetector(BaseDetector):
             NearestNeighbors(n_jobs=self.n_jobs).fit(rows) for rows in self._coordinates(X)
         ]
         if self.n_neighbors == "auto":
-            sizes = np.minimum(SIZES, max(5, len(X) // 10))
+            sizes = np.minimum(SIZES[2 if self.trim else 0 :], max(5, len(X) // 10))
         else:
             sizes = np.array([self.n_neighbors])
         self.sizes_ = np.unique(np.minimum(sizes, len(X) - 1))
