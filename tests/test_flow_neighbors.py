@@ -33,7 +33,6 @@ def rings():
 
 def test_scores_by_hand(bulk):
     detector = FlowNeighborsDetector(FLOW, random_state=0).fit(bulk)
-    np.testing.assert_array_equal(detector.sizes_, [1, 5, 20, 40])
     new = bulk[:30] + np.array([700.0, 1e-3, 0.5])
 
     def standardized(x, by):
@@ -46,11 +45,7 @@ def test_scores_by_hand(bulk):
     )
     flow = detector.estimator_
     latent = cdist(flow.transform(new), flow.transform(bulk))
-    expected = [
-        np.log(np.sort(distances)[:, :k].mean(axis=1))
-        for distances in (data, latent)
-        for k in (1, 5, 20, 40)
-    ]
+    expected = [np.log(np.sort(distances)[:, :5].mean(axis=1)) for distances in (data, latent)]
     np.testing.assert_allclose(detector.score_samples(new), -np.mean(expected, axis=0), rtol=1e-9)
 
 
@@ -58,7 +53,7 @@ def test_both_coordinate_systems_and_the_flow_count(rings):
     X, y = rings
     detector = FlowNeighborsDetector(random_state=0).fit(X, y)
     scores = detector.anomaly_score(X)
-    assert roc_auc_score(y, scores) > 0.97
+    assert roc_auc_score(y, scores) > 0.93
     assert roc_auc_score(y, MahalanobisDetector().fit(X, y).anomaly_score(X)) < 0.6
     # Rows with y = -1 are no neighbours.
     assert [len(part._fit_X) for part in detector.neighbors_] == [1000, 1000]
@@ -83,15 +78,14 @@ def test_default_flow_follows_the_number_of_rows():
     large = FlowNeighborsDetector(random_state=0).fit(X)
     assert large.estimator_.n_blocks == 8
     assert (small.estimator_.trim, large.estimator_.trim) == (0.1, 0.0)
-    np.testing.assert_array_equal(large.sizes_, [1, 5, 20, 100])
-    np.testing.assert_array_equal(small.sizes_, [20, 100])
+    assert (small.n_neighbors_, large.n_neighbors_) == (32, 5)
 
 
 @pytest.mark.parametrize("n_samples", [2, 3, 15])
 def test_few_rows(n_samples):
     X = np.random.RandomState(0).normal(size=(n_samples, 2))
     detector = FlowNeighborsDetector(FLOW, n_neighbors=50, random_state=0).fit(X)
-    np.testing.assert_array_equal(detector.sizes_, [n_samples - 1])
+    assert detector.n_neighbors_ == n_samples - 1
     assert np.isfinite(detector.score_samples(X)).all()
 
 

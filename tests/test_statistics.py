@@ -149,3 +149,9 @@ def test_mean_interval():
 def test_pareto_front():
     assert pareto_front([3, 1, 2, 2, 4], [0.9, 0.5, 0.6, 0.7, 0.9]) == [1, 3, 0]
     assert pareto_front([], []) == []
+
+
+@pytest.mark.parametrize("ours", [0.5, 0.7])
+def test_one_data_set_proves_nothing(ours):
+    (test,) = paired_tests([[ours, 0.5]], ["ours", "theirs"], "ours")
+    assert test.p_value == 1

@@ -150,7 +150,11 @@ def paired_tests(scores: Any, detectors: list[str], reference: str) -> list[Pair
     gains = np.round(scores[:, [detectors.index(reference)]] - scores[:, others], 12)
     if not gains.size:
         return []
-    p_values = [float(stats.wilcoxon(gain, zero_method="zsplit").pvalue) for gain in gains.T]
+    # One data set proves nothing, and SciPy refuses one that ties.
+    p_values = [
+        float(stats.wilcoxon(gain, zero_method="zsplit").pvalue) if len(gain) > 1 else 1.0
+        for gain in gains.T
+    ]
     columns = [
         [detectors[j] for j in others],
         gains.mean(axis=0).tolist(),

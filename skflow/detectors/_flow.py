@@ -119,11 +119,10 @@ class FlowMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         """
         check_is_fitted(self)
         X = check_rows(self, X, reset=False)
-        return self._on_finite_rows(
-            X,
-            lambda rows: self._in_chunks(lambda module, part: module.latent(part), rows),
-            width=self._n_features_out,
-        )
+        return self._on_finite_rows(X, self._latent, width=self._n_features_out)
+
+    def _latent(self, X: np.ndarray) -> np.ndarray:
+        return self._in_chunks(lambda module, rows: module.latent(rows), X)
 
     def sample(
         self,

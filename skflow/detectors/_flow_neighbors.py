@@ -16,8 +16,8 @@ from ._realnvp import RealNVPOutlierDetector
 
 #: Below so many rows the default flow is smaller and trains for fewer steps.
 SMALL_TABLE = 2000
-#: Sizes of the neighbourhoods of n_neighbors="auto".
-SIZES = (1, 5, 20, 100)
+#: Neighbours of n_neighbors="auto", of clean rows and where rows are trimmed.
+N_NEIGHBORS, N_NEIGHBORS_TRIMMED = 5, 32
 #: Distances below this, in standard deviations, are all the same: rows that are equal.
 LEAST_DISTANCE = 1e-3
 #: Latent rows are clipped to this: further out the other coordinates tell rows apart.
@@ -29,13 +29,13 @@ CHUNK_ROWS = 4096
 class FlowNeighborsDetector(BaseDetector):
     """Detect rows that are far from the bulk, in the data and in the latent space of a flow.
 
-    The score is the mean log distance to the nearest bulk rows, over two coordinate systems and
-    over neighbourhoods of several sizes. One system is the data, every feature standardised and
-    its tails drawn in by arcsinh; the other is the latent space of a flow that was trained with
-    much noise, in which the bulk has no shape left, so that all directions count alike. Neighbours
-    remember single rows, a flow the shape of all of them, and rows that both find far away are
-    seldom bulk. The best of skflow's detectors on tables of unknown kind; where a density is
-    wanted, or a threshold in nats, `RealNVPOutlierDetector` has one.
+    The score is minus the log of the mean distance to the nearest bulk rows, averaged over two
+    coordinate systems. One is the data, every feature standardised and its tails drawn in by
+    arcsinh; the other is the latent space of a flow that was trained with much noise, in which the
+    bulk has no shape left, so that all directions count alike. Neighbours remember single rows, a
+    flow the shape of all of them, and rows that both find far away are seldom bulk. A good first
+    choice for tables of unknown kind; where a density or a threshold in nats is wanted,
+    `RealNVPOutlierDetector` has one.
 
     Parameters
     ----------
@@ -43,9 +43,8 @@ class FlowNeighborsDetector(BaseDetector):
         Gives the latent space. None is ``RealNVPOutlierDetector(noise=0.3, trim=trim)``, below
         2,000 rows with 4 blocks, 60 steps and batches of 128 rows.
     n_neighbors : "auto" or int, default="auto"
-        Size of the neighbourhoods. "auto" takes the mean over those of 1, 5, 20 and 100 rows,
-        with `trim` only the last two: anomalies in training have each other for neighbours. None
-        has more than a tenth of the training rows, or 5.
+        Number of neighbours, all rows at most. "auto" is 5, and 32 with `trim`: anomalies in
+        training have each other for neighbours.
     trim : float in [0, 0.5), default=0.0
         Share of the training rows, that of the lowest density, that are no neighbours and do not
         teach the default flow: for training rows with unlabelled anomalies among them.
@@ -67,8 +66,8 @@ class FlowNeighborsDetector(BaseDetector):
         The bulk rows in both coordinate systems, data and latent.
     scalings_ : list of tuple of ndarray
         Mean and standard deviation of every feature before and after arcsinh.
-    sizes_ : ndarray of int
-        Sizes of the neighbourhoods.
+    n_neighbors_ : int
+        Number of neighbours.
     offset_ : float
         Threshold on `score_samples`.
     n_omitted_ : int
@@ -147,17 +146,15 @@ class FlowNeighborsDetector(BaseDetector):
         self.neighbors_ = [
             NearestNeighbors(n_jobs=self.n_jobs).fit(rows) for rows in self._coordinates(X)
         ]
-        if self.n_neighbors == "auto":
-            sizes = np.minimum(SIZES[2 if self.trim else 0 :], max(5, len(X) // 10))
-        else:
-            sizes = np.array([self.n_neighbors])
-        self.sizes_ = np.unique(np.minimum(sizes, len(X) - 1))
+        auto = N_NEIGHBORS_TRIMMED if self.trim else N_NEIGHBORS
+        n_neighbors = auto if self.n_neighbors == "auto" else int(self.n_neighbors)
+        self.n_neighbors_ = min(n_neighbors, len(X) - 1)
         return held_out
 
     def _coordinates(self, X: np.ndarray) -> list[np.ndarray]:
         """Rows in the two coordinate systems in which neighbours are near."""
         compressed = np.arcsinh(_scaled(X, *self.scalings_[0]))
-        latent = self.estimator_.transform(X)
+        latent = self.estimator_._latent(X)
         return [
             _scaled(compressed, *self.scalings_[1]),
             np.clip(latent, -MAX_LATENT, MAX_LATENT),
@@ -175,14 +172,12 @@ class FlowNeighborsDetector(BaseDetector):
         return self._score_samples(held_out, without_self=True)
 
     def _score_chunk(self, X: np.ndarray, n_skipped: int) -> np.ndarray:
-        """Minus the mean log distance to neighbours, the nearest ones skipped."""
-        n_needed = self.sizes_[-1] + n_skipped
+        """Minus the mean log distance, the nearest `n_skipped` neighbours skipped."""
         score = np.zeros(len(X))
         for rows, neighbors in zip(self._coordinates(X), self.neighbors_, strict=True):
-            distances, _ = neighbors.kneighbors(rows, n_neighbors=n_needed)
-            sums = np.cumsum(distances[:, n_skipped:], axis=1)
-            means = sums[:, self.sizes_ - 1] / self.sizes_
-            score -= np.log(np.maximum(means, LEAST_DISTANCE)).mean(axis=1)
+            distances, _ = neighbors.kneighbors(rows, n_neighbors=self.n_neighbors_ + n_skipped)
+            mean = distances[:, n_skipped:].mean(axis=1)
+            score -= np.log(np.maximum(mean, LEAST_DISTANCE))
         return score / len(self.neighbors_)
 
 
