@@ -413,3 +413,9 @@ def test_imports_without_what_is_optional():
         "run_benchmark needs psutil: pip install skflow-detect[bench]",
         "read_results needs pandas: pip install skflow-detect[bench]",
     ]
+
+
+def test_a_classifier_without_labelled_anomalies_is_refused(trial):
+    forest = ExtraTreesClassifier(n_estimators=3).fit(trial.X_train, np.ones(len(trial.X_train)))
+    with pytest.raises(ValueError, match=r"needs labelled anomalies \(-1\).*got classes \[.*1.0"):
+        anomaly_scores(forest, trial.X_test)

@@ -179,4 +179,9 @@ def anomaly_scores(model: Any, X: np.ndarray) -> np.ndarray:
     """Higher is more anomalous, for detectors and for classifiers."""
     if hasattr(model, "score_samples"):
         return -np.asarray(model.score_samples(X), dtype=np.float64)
-    return model.predict_proba(X)[:, list(model.classes_).index(-1)]
+    classes = list(model.classes_)
+    if -1 not in classes:
+        raise ValueError(
+            f"a classifier needs labelled anomalies (-1) to train on; got classes {classes}"
+        )
+    return model.predict_proba(X)[:, classes.index(-1)]
