@@ -39,10 +39,11 @@ benchmark: .venv/bench
 	$(BIN)/python benchmarks/densities.py --output benchmarks/results/densities
 	$(BIN)/python benchmarks/ensembles.py --output benchmarks/results/ensembles
 	$(BIN)/python benchmarks/parallel.py --output benchmarks/results/parallel
-	for name in one_class contaminated published rare_event ablation; do \
+	for name in one_class contaminated published planar rare_event ablation; do \
 		PYTHONPATH=benchmarks $(BIN)/python -m skflow.benchmark run \
 			benchmarks/configs/$$name.toml || exit; done
-	$(BIN)/python benchmarks/published.py benchmarks/results/adbench/published.jsonl
+	$(BIN)/python benchmarks/published.py benchmarks/results/adbench/published.jsonl \
+		benchmarks/results/adbench/planar.jsonl
 	$(BIN)/python benchmarks/ablation.py
 
 # Where there is no Chromium or Chrome, root on Debian installs it and others learn how. Without

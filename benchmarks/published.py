@@ -1,7 +1,7 @@
 """Our figures under the published protocol beside the published ones, on the same tables.
 
     python -m skflow.benchmark run benchmarks/configs/published.toml
-    python benchmarks/published.py benchmarks/results/adbench/published.jsonl [--output FOLDER]
+    python benchmarks/published.py benchmarks/results/adbench/published.jsonl... [--output FOLDER]
 
 The published figures are those of Livernoche et al. (ICLR 2024, arXiv:2305.18593), as CSV files
 ``dte_semi_auroc.csv`` and so on in the folder ``published`` under SKFLOW_DATA: one row a table,
@@ -75,19 +75,19 @@ def compare(results: pd.DataFrame, folder: Path, protocol: str) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("results", type=Path)
+    parser.add_argument("results", type=Path, nargs="+")
     parser.add_argument("--output", type=Path, default=None, help="folder; that of the results")
     options = parser.parse_args()
     data = os.environ.get("SKFLOW_DATA")
     if not data or not Path(data, "published").is_dir():
         parser.error("SKFLOW_DATA must name a folder that holds published/; got " + repr(data))
-    results = read_results(options.results)
+    results = read_results(*options.results)
     text = "\n\n".join(
         compare(results, Path(data, "published"), protocol)
         for protocol in SETTINGS
         if protocol in set(results["protocol"])
     )
-    output = options.output or options.results.parent
+    output = options.output or options.results[0].parent
     output.mkdir(parents=True, exist_ok=True)
     (output / "published.md").write_text(text + "\n", encoding="utf-8")
     print(text)
