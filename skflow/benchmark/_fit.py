@@ -1,6 +1,5 @@
 """One fit of a benchmark: what a worker process does."""
 
-import random
 import signal
 import time
 from contextlib import suppress
@@ -14,6 +13,7 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
+from ..interop._pyod import _seed_generators
 from ..metrics import average_precision_score, roc_auc_score, tpr_at_fpr_score
 from ._config import Detector
 from ._detectors import make_detector
@@ -152,9 +152,7 @@ def check_detectors(detectors: tuple[Detector, ...]) -> None:
 def measure(model: Any, trial: Trial, labelled: bool, seed: int) -> dict[str, float]:
     """Fit, score and rate; labels reach the detector only where the protocol has some."""
     # This process is the fit's own: detectors that draw from the global generators repeat, too.
-    random.seed(seed)
-    np.random.seed(seed)
-    torch.manual_seed(seed)
+    _seed_generators(seed)
     start = time.perf_counter()
     if labelled:
         model.fit(trial.X_train, trial.y_train)
