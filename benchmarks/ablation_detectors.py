@@ -16,7 +16,7 @@ from sklearn.preprocessing import FunctionTransformer, QuantileTransformer, Stan
 from torch.optim.swa_utils import AveragedModel
 
 from skflow import FlowNeighborsDetector, MahalanobisDetector, RealNVPOutlierDetector
-from skflow.detectors._flow_neighbors import _scaled
+from skflow.detectors._mahalanobis import standardized
 
 # Preprocessing. A linear scaling of single features, such as min-max, is no variant: the flow's
 # first layer standardises.
@@ -213,7 +213,7 @@ class DataNeighbors(FlowNeighborsDetector):
         return MahalanobisDetector(covariance="diagonal")  # not looked at: the cheapest
 
     def _coordinates(self, X: np.ndarray) -> list[np.ndarray]:
-        return [_scaled(np.arcsinh(_scaled(X, *self.scalings_[0])), *self.scalings_[-1])]
+        return [standardized(np.arcsinh(standardized(X, *self.scalings_[0])), *self.scalings_[-1])]
 
 
 def neighbors_with_flow(**params: Any) -> FlowNeighborsDetector:

@@ -12,6 +12,7 @@ from ..flows import Standardize
 from ..training import resolve_seed
 from ._base import BaseDetector
 from ._flow import FlowMixin
+from ._mahalanobis import standardized
 from ._realnvp import RealNVPOutlierDetector
 
 #: Below so many rows the default flow is smaller and trains for fewer steps.
@@ -142,7 +143,7 @@ class FlowNeighborsDetector(BaseDetector):
             order = np.argsort(self.estimator_._score_samples(X), kind="stable")
             X = X[np.sort(order[n_trimmed:])]
         self.scalings_ = [_scaling(X)]
-        self.scalings_.append(_scaling(np.arcsinh(_scaled(X, *self.scalings_[0]))))
+        self.scalings_.append(_scaling(np.arcsinh(standardized(X, *self.scalings_[0]))))
         self.neighbors_ = [
             NearestNeighbors(n_jobs=self.n_jobs).fit(rows) for rows in self._coordinates(X)
         ]
@@ -153,10 +154,10 @@ class FlowNeighborsDetector(BaseDetector):
 
     def _coordinates(self, X: np.ndarray) -> list[np.ndarray]:
         """Rows in the two coordinate systems in which neighbours are near."""
-        compressed = np.arcsinh(_scaled(X, *self.scalings_[0]))
+        compressed = np.arcsinh(standardized(X, *self.scalings_[0]))
         latent = self.estimator_._latent(X)
         return [
-            _scaled(compressed, *self.scalings_[1]),
+            standardized(compressed, *self.scalings_[1]),
             np.clip(latent, -MAX_LATENT, MAX_LATENT),
         ]
 
@@ -186,10 +187,3 @@ def _scaling(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     layer = Standardize(X.shape[1])
     layer.initialize(torch.from_numpy(X))
     return layer.mean.numpy(), layer.scale.numpy()
-
-
-def _scaled(X: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    with np.errstate(over="ignore"):
-        # Halves, so that the difference of two huge numbers does not overflow.
-        z = (0.5 * X - 0.5 * mean) / (0.5 * scale)
-    return np.clip(z, -1e75, 1e75)

@@ -144,10 +144,7 @@ class MahalanobisDetector(BaseDetector):
         return EmpiricalCovariance()
 
     def _distances(self, X: np.ndarray) -> np.ndarray:
-        with np.errstate(over="ignore"):
-            # Halves, so that the difference of two huge numbers does not overflow.
-            z = (0.5 * X - 0.5 * self.location_) / (0.5 * self.scale_)
-        z = np.clip(z, -MAX_DEVIATION, MAX_DEVIATION)
+        z = standardized(X, self.location_, self.scale_)
         return np.linalg.norm(z @ self.whitening_, axis=1)
 
     def _score_samples(self, X: np.ndarray) -> np.ndarray:
@@ -170,3 +167,11 @@ class MahalanobisDetector(BaseDetector):
         """
         check_is_fitted(self)
         return self._on_finite_rows(check_rows(self, X, reset=False), self._distances)
+
+
+def standardized(X: np.ndarray, location: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Rows less their location, in units of the scale; what could overflow later is clipped."""
+    with np.errstate(over="ignore"):
+        # Halves, so that the difference of two huge numbers does not overflow.
+        z = (0.5 * X - 0.5 * location) / (0.5 * scale)
+    return np.clip(z, -MAX_DEVIATION, MAX_DEVIATION)
