@@ -15,11 +15,11 @@ ARROWS = {
     "training": {"_threads"},
     "detectors": {"flows", "objectives", "training", "_sklearn", "_threads"},
     "hillas": {"_sklearn"},
-    "datasets": {"hillas"},
+    "datasets": {"hillas", "_hints"},
     "inspection": {"hillas"},
     "metrics": set(),
     "interop": {"detectors", "training", "datasets", "hillas", "_sklearn", "_threads"},
-    "benchmark": {"skflow", "detectors", "datasets", "interop", "metrics"},
+    "benchmark": {"skflow", "detectors", "datasets", "interop", "metrics", "_hints"},
 }
 FOLDERS = sorted(path.parent.name for path in ROOT.glob("*/__init__.py"))
 

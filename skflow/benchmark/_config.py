@@ -1,6 +1,5 @@
 """The configuration of a benchmark: read, checked and spelled out."""
 
-import difflib
 import json
 import re
 import tomllib
@@ -9,6 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from .._hints import got_name
 from ._detectors import detector_names
 from ._tables import table_names
 
@@ -84,9 +84,7 @@ def check_keys(given: Iterable[str], known: Sequence[str], where: str) -> None:
 
 def _known(given: Any, known: Sequence[str]) -> str:
     """The end of a message: the known ones, what was got and the nearest one."""
-    nearest = difflib.get_close_matches(str(given), known, n=1)
-    hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
-    return f"among {', '.join(sorted(known))}; got {given!r}{hint}"
+    return f"among {', '.join(sorted(known))}; {got_name(given, known)}"
 
 
 def _strings(value: Any, key: str) -> tuple[str, ...]:

@@ -2,13 +2,13 @@
 
 import inspect
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from importlib import import_module
 from typing import Any, NamedTuple
 
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
+from .._hints import got_name
 from ..detectors import __all__ as SKFLOW
 
 #: PyOD's own default. Only thresholds depend on it, and "auto" would take a second fit.
@@ -64,10 +64,8 @@ def make_detector(
     (178,)
     """
     if name not in REGISTRY:
-        near = get_close_matches(name, REGISTRY, n=1, cutoff=0.4)
         raise ValueError(
-            f"a detector must be one of {', '.join(REGISTRY)}; got {name!r}"
-            + (f"; did you mean {near[0]!r}?" if near else "")
+            f"a detector must be one of {', '.join(REGISTRY)}; {got_name(name, REGISTRY)}"
         )
     entry = REGISTRY[name]
     detector = entry.make(entry, entry.params | dict(params or {}), random_state, n_features)

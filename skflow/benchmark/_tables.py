@@ -1,7 +1,6 @@
 """Tables of the benchmark, by name."""
 
 from collections.abc import Callable
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any, NamedTuple
@@ -9,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.datasets import fetch_kddcup99, load_breast_cancer, load_digits, load_wine
 
+from .._hints import got_name
 from ..datasets import fetch_adbench, fetch_fact_tables, fetch_magic
 from ..datasets._adbench import adbench_names
 
@@ -117,9 +117,9 @@ def _find(name: str) -> str:
         names = [written for part in adbench_names(folder) for written in part]
         known |= {f"{folder}/{written}".lower(): f"{folder}/{written}" for written in names}
     if name.lower() not in known:
-        near = get_close_matches(name.lower(), known, n=1)
-        hint = f"; did you mean {known[near[0]]!r}?" if near else ""
-        raise ValueError(f"a table must be one of those that load_table lists; got {name!r}{hint}")
+        raise ValueError(
+            "a table must be one of those that load_table lists; " + got_name(name, known.values())
+        )
     return known[name.lower()]
 
 

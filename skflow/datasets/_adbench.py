@@ -4,13 +4,13 @@ import hashlib
 import os
 import re
 import warnings
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.utils import Bunch
 
+from .._hints import got_name
 from ..hillas._pixels import read_npz
 from ._adbench_tables import CLASSICAL, DIGESTS, FEATURES, N_FEATURES
 
@@ -121,7 +121,7 @@ def fetch_adbench(
         known = KNOWN.get(_short(key))
         if known is None or key not in (known.name.lower(), known.stem.lower()):
             names = {_short(path.stem) for path in _files()} | {k.name for k in KNOWN.values()}
-            raise ValueError(f"name must be that of an ADBench table; got {_hint(name, names)}")
+            raise ValueError(f"name must be that of an ADBench table; {got_name(name, names)}")
         path = _download(known, data_home)
         X, y = _checked(path, known)
     target = np.where(y == 1, -1, 1)
@@ -148,12 +148,6 @@ def _files() -> list[Path]:
 def _short(stem: str) -> str:
     """Leave out the number of ADBench's file names."""
     return re.sub(r"^\d+_", "", stem)
-
-
-def _hint(name: str, names: set[str]) -> str:
-    by_lower = {known.lower(): known for known in names}
-    near = get_close_matches(_short(name.lower()), by_lower, n=1)
-    return f"{name!r}" + (f"; did you mean {by_lower[near[0]]!r}?" if near else "")
 
 
 def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
