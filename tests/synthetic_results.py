@@ -53,6 +53,7 @@ def make_lines(detectors=DETECTORS, datasets=DATASETS, protocols=PROTOCOLS, n_se
                             "n_features": int(n_features),
                             "n_anomalies": int(n_test) // 20,
                             "repeated": 0.02,
+                            "twins": 0.0,
                             "auroc": None if failed else float(auroc),
                             "average_precision": None if failed else float(auroc**3),
                             "tpr_at_1pct_fpr": None if failed else float(auroc**6),

@@ -106,7 +106,7 @@ def test_failing_ranks_last_even_where_others_are_below_chance(tmp_path):
 
 
 def test_early_failures_take_the_prevalence_of_the_others(lines, tmp_path):
-    unknown = dict.fromkeys(["n_train", "n_test", "n_features", "n_anomalies", "repeated"])
+    unknown = dict.fromkeys(["n_train", "n_test", "n_features", "n_anomalies", "repeated", "twins"])
     torn = [line | unknown if line.get("error") else line for line in lines]
     mine, other = (summary_of(some, tmp_path)["protocols"][0] for some in (torn, lines))
     metric = "average_precision"

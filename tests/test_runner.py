@@ -239,11 +239,12 @@ def test_command_line(tmp_path, start):
         "[2/2] sklearn/wine, one-class, seed 1: Raiser failed; 2 failed in all; 0:00:00 to go"
     )
     folder = tmp_path / "report"
-    arguments = [str(tmp_path / "results.jsonl"), "--output", str(folder), "--title", "Wine only"]
-    assert main(["report", *arguments]) == 0
+    arguments = ["report", str(tmp_path / "results.jsonl"), "--output", str(folder)]
+    assert main([*arguments, "--title", "Wine only", "--reference", "Raiser"]) == 0
     text = (folder / "report.md").read_text()
     assert "Wine only" in text
-    assert "Chatterer" in text
+    assert "Raiser against each other detector" in text
+    assert main([*arguments, "--reference", "Nobody"]) == 2
 
 
 def test_what_is_missing_is_added_and_errors_retried(tmp_path):

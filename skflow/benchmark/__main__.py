@@ -24,6 +24,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     report.add_argument("results", type=Path, nargs="+", help="results files")
     report.add_argument("--output", type=Path, default=Path("report"), help="folder")
     report.add_argument("--title", default="Benchmark")
+    report.add_argument(
+        "--reference", help="detector that paired tests compare; that of the best mean rank"
+    )
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     try:
@@ -37,9 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else:
             from ._report import write_report
 
-            logger.info(
-                "written: %s", write_report(options.results, options.output, title=options.title)
+            page = write_report(
+                options.results, options.output, title=options.title, reference=options.reference
             )
+            logger.info("written: %s", page)
     except (ValueError, OSError, ImportError) as error:
         logger.error("%s", error)
         return 2

@@ -123,10 +123,11 @@ def _cells(protocol: Mapping[str, Any]) -> str:
                 *("-" if size is None else f"{size:.0f}" for size in sizes),
                 "-" if dataset["n_features"] is None else f"{dataset['n_features']:.0f}",
                 _percent(dataset["repeated"]),
+                _percent(dataset["twins"]),
                 *_best(texts, values, max),
             ]
         )
-    titles = ["Data set", "Train", "Test", "Anomalies", "Features", "Repeated, %"]
+    titles = ["Data set", "Train", "Test", "Anomalies", "Features", "Repeated, %", "Twins, %"]
     table = _table([*titles, *(names[j] for j in order)], rows, escaped=True)
     return table + ("\n\n\\* with failed fits" if protocol["n_failures"] else "")
 

@@ -23,7 +23,7 @@ METRICS = {
     "average_precision": "AP",
     "tpr_at_1pct_fpr": "TPR at 1 % FPR",
 }
-SIZES = ["n_train", "n_test", "n_features", "n_anomalies", "repeated"]
+SIZES = ["n_train", "n_test", "n_features", "n_anomalies", "repeated", "twins"]
 #: Start of the names and classes of our own detectors.
 OURS = r"skflow\.|RealNVP|Flow|Contrastive|Autoencoder|Mahalanobis"
 
