@@ -40,8 +40,8 @@ def test_scores_by_hand(bulk):
 
     drawn_in = np.arcsinh(standardized(bulk, bulk))
     data = cdist(
-        standardized(np.arcsinh(standardized(new, bulk)), drawn_in),
-        standardized(drawn_in, drawn_in),
+        np.arcsinh(standardized(new, bulk)) / np.ptp(drawn_in, axis=0),
+        drawn_in / np.ptp(drawn_in, axis=0),
     )
     flow = detector.estimator_
     latent = cdist(flow.transform(new), flow.transform(bulk))
@@ -71,14 +71,40 @@ def test_auto_threshold_flags_5_percent_of_new_rows():
     assert np.mean(shares) == pytest.approx(0.05, abs=0.015)
 
 
-def test_default_flow_follows_the_number_of_rows():
-    X = np.random.RandomState(0).normal(size=(2000, 2))
-    small = FlowNeighborsDetector(trim=0.1, random_state=0).fit(X[:1999])
-    assert (small.estimator_.n_blocks, small.estimator_.max_iter) == (4, 60)
-    large = FlowNeighborsDetector(random_state=0).fit(X)
-    assert large.estimator_.n_blocks == 8
-    assert (small.estimator_.trim, large.estimator_.trim) == (0.1, 0.0)
-    assert (small.n_neighbors_, large.n_neighbors_) == (32, 5)
+def test_auto_threshold_with_trimmed_rows():
+    """Held-out rows that were trimmed are no neighbours: their nearest one is another row."""
+    X = np.random.RandomState(0).normal(size=(400, 2))
+    detector = FlowNeighborsDetector(FLOW, trim=0.4, n_neighbors=1, random_state=0).fit(X)
+    neighbors = {tuple(row) for row in detector.neighbors_[1]._fit_X}
+    is_kept = np.array([tuple(row) in neighbors for row in detector.estimator_.transform(X)])
+    assert is_kept.sum() == 240
+    scores = detector._held_out_scores(X)
+    np.testing.assert_array_equal(scores[~is_kept], detector.score_samples(X[~is_kept]))
+    assert (scores[is_kept] < detector.score_samples(X[is_kept])).all()
+
+
+def test_default_flow_follows_the_rows():
+    X = np.random.RandomState(0).normal(size=(2000, 2)) * [1.0, 1000.0]
+    X[0, 0] = 100.0  # a tail
+    small = FlowNeighborsDetector(trim=0.1, random_state=0).fit(X[:1999]).estimator_
+    assert (small.n_blocks, small.max_iter, small.batch_size, small.trim) == (4, 60, 128, 0.1)
+    large = FlowNeighborsDetector(random_state=0).fit(X).estimator_
+    assert (large.hidden_features, large.max_iter, large.batch_size, large.trim) == (
+        64,
+        223,
+        256,
+        0,
+    )
+    z = X / X.std(axis=0)
+    np.testing.assert_allclose(large.noise, 0.05 * np.ptp(z, axis=0))
+    central = np.diff(np.quantile(z[:1999], [0.05, 0.95], axis=0), axis=0)[0]
+    np.testing.assert_allclose(small.noise, 0.05 * central, rtol=1e-3)
+
+
+def test_number_of_neighbours_with_and_without_trimming(bulk):
+    detector = FlowNeighborsDetector(FLOW, random_state=0)
+    assert detector.fit(bulk).n_neighbors_ == 5
+    assert detector.set_params(trim=0.1).fit(bulk).n_neighbors_ == 32
 
 
 @pytest.mark.parametrize("n_samples", [2, 3, 15])

@@ -61,9 +61,9 @@ class AutoencoderDetector(TorchDetector):
         Largest step size of AdamW's one-cycle schedule.
     weight_decay : float, default=1e-2
         AdamW's weight decay.
-    noise : float, default=0.0
+    noise : float or array-like of shape (n_features,), default=0.0
         Standard deviation of the normal noise that training rows get, in standard deviations
-        of each feature.
+        of each feature; an array has one number for each.
     validation_fraction : float, default=0.1
         Share of the rows held out for early stopping, 10,000 at most.
     early_stopping : bool, default=True
@@ -140,7 +140,7 @@ class AutoencoderDetector(TorchDetector):
         batch_size: int = 256,
         learning_rate: float = 5e-3,
         weight_decay: float = 1e-2,
-        noise: float = 0.0,
+        noise: Any = 0.0,
         validation_fraction: float = 0.1,
         early_stopping: bool = True,
         n_iter_no_change: int = 10,

@@ -12,7 +12,7 @@ from ..training import Batch, batches
 from ._flow import FlowMixin
 from ._negatives import permuted_subsets
 from ._torch import CHUNK_ROWS, TorchDetector
-from ._validation import unchanged_on_error
+from ._validation import resolve_noise, unchanged_on_error
 
 
 class ContrastiveFlowDetector(FlowMixin, TorchDetector):
@@ -33,7 +33,7 @@ class ContrastiveFlowDetector(FlowMixin, TorchDetector):
     clamp_margin : float, default=30.0
         How far the clamp t lies above the median negative log-density of the bulk after the
         warm-up, in nats.
-    contrast_noise : float, default=0.15
+    contrast_noise : float or array-like of shape (n_features,), default=0.15
         As `noise`, for the contrast rows: a few labelled rows stand for a whole region.
     flow : {"realnvp", "spline"}, registered name or callable, default="realnvp"
         The flow: `skflow.flows.realnvp`, the slower and more expressive `skflow.flows.spline`,
@@ -62,9 +62,9 @@ class ContrastiveFlowDetector(FlowMixin, TorchDetector):
         Largest step size of AdamW's one-cycle schedule, one cycle a phase.
     weight_decay : float, default=1e-2
         AdamW's weight decay.
-    noise : float, default=0.05
+    noise : float or array-like of shape (n_features,), default=0.05
         Standard deviation of the normal noise that training rows get, in standard deviations
-        of each feature.
+        of each feature; an array has one number for each.
     validation_fraction : float, default=0.1
         Share of the rows held out for early stopping, 10,000 at most; of the contrast rows
         too, if that makes at least five.
@@ -144,7 +144,7 @@ class ContrastiveFlowDetector(FlowMixin, TorchDetector):
         **FlowMixin._flow_constraints,
         "contrast_weight": [Interval(Real, 0, None, closed="neither")],
         "clamp_margin": [Interval(Real, 0, None, closed="neither")],
-        "contrast_noise": [Interval(Real, 0, None, closed="left")],
+        "contrast_noise": [Interval(Real, 0, None, closed="left"), "array-like"],
     }
     # Asked for by default, so that Pipeline(transform_input=["X_contrast"]) just works.
     __metadata_request__fit = {"X_contrast": True}
@@ -156,7 +156,7 @@ class ContrastiveFlowDetector(FlowMixin, TorchDetector):
         *,
         contrast_weight: float = 3.0,
         clamp_margin: float = 30.0,
-        contrast_noise: float = 0.15,
+        contrast_noise: Any = 0.15,
         flow: Any = "realnvp",
         n_blocks: int = 8,
         hidden_features: int = 64,
@@ -167,7 +167,7 @@ class ContrastiveFlowDetector(FlowMixin, TorchDetector):
         batch_size: int = 256,
         learning_rate: float = 1e-3,
         weight_decay: float = 1e-2,
-        noise: float = 0.05,
+        noise: Any = 0.05,
         validation_fraction: float = 0.1,
         early_stopping: bool = True,
         n_iter_no_change: int = 10,
@@ -245,8 +245,8 @@ class ContrastiveFlowDetector(FlowMixin, TorchDetector):
         n_steps = self._resolved_max_iter(len(rows.bulk))
         n_warmup = (n_steps + 1) // 2
         noise = (
-            self._noise(module, self.noise),
-            self._noise(module, self.contrast_noise),
+            self._noise(module, resolve_noise(self, self.noise, "noise")),
+            self._noise(module, resolve_noise(self, self.contrast_noise, "contrast_noise")),
         )
 
         def run(rows: Batch, held_out: Batch | None, max_iter: int, phase: str) -> bool:

@@ -1,5 +1,6 @@
 """FlowNeighborsDetector: neighbours in the data and in the latent space of a flow."""
 
+import math
 from numbers import Integral, Real
 from typing import Any
 
@@ -15,11 +16,13 @@ from ._flow import FlowMixin
 from ._mahalanobis import standardized
 from ._realnvp import RealNVPOutlierDetector
 
-#: Below so many rows the default flow is smaller and trains for fewer steps.
+#: Below so many rows the default flow trains for fewer steps.
 SMALL_TABLE = 2000
+#: Noise of the default flow, in ranges of the features.
+NOISE = 0.05
 #: Neighbours of n_neighbors="auto", of clean rows and where rows are trimmed.
 N_NEIGHBORS, N_NEIGHBORS_TRIMMED = 5, 32
-#: Distances below this, in standard deviations, are all the same: rows that are equal.
+#: Distances below this are all the same: rows that are equal.
 LEAST_DISTANCE = 1e-3
 #: Latent rows are clipped to this: further out the other coordinates tell rows apart.
 MAX_LATENT = 1e3
@@ -31,18 +34,21 @@ class FlowNeighborsDetector(BaseDetector):
     """Detect rows that are far from the bulk, in the data and in the latent space of a flow.
 
     The score is minus the log of the mean distance to the nearest bulk rows, averaged over two
-    coordinate systems. One is the data, every feature standardised and its tails drawn in by
-    arcsinh; the other is the latent space of a flow that was trained with much noise, in which the
-    bulk has no shape left, so that all directions count alike. Neighbours remember single rows, a
-    flow the shape of all of them, and rows that both find far away are seldom bulk. A good first
-    choice for tables of unknown kind; where a density or a threshold in nats is wanted,
-    `RealNVPOutlierDetector` has one.
+    coordinate systems. One is the data, every feature standardised, its tails drawn in by arcsinh,
+    and in units of its range: features with rare large values then count less than by their
+    standard deviation. The other is the latent space of a flow that was trained with much noise,
+    in which the bulk has no shape left, so that all directions count alike. Neighbours remember
+    single rows, a flow the shape of all of them, and rows that both find far away are seldom bulk.
+    A good first choice for tables of unknown kind; where a density or a threshold in nats is
+    wanted, `RealNVPOutlierDetector` has one.
 
     Parameters
     ----------
     estimator : flow detector or None, default=None
-        Gives the latent space. None is ``RealNVPOutlierDetector(noise=0.3, trim=trim)``, below
-        2,000 rows with 4 blocks, 60 steps and batches of 128 rows.
+        Gives the latent space. None is a `RealNVPOutlierDetector` of 4 blocks with `trim` and
+        noise of 5 % of each feature's range (with `trim`, of the range of its central values).
+        For n < 2,000 rows it trains for 60 steps with batches of 128; for more, with networks of
+        width 64, for ``5 * sqrt(n)`` steps, at most 1,500, with batches of 256.
     n_neighbors : "auto" or int, default="auto"
         Number of neighbours, all rows at most. "auto" is 5, and 32 with `trim`: anomalies in
         training have each other for neighbours.
@@ -65,8 +71,10 @@ class FlowNeighborsDetector(BaseDetector):
         The fitted flow, without a threshold of its own.
     neighbors_ : list of NearestNeighbors
         The bulk rows in both coordinate systems, data and latent.
-    scalings_ : list of tuple of ndarray
-        Mean and standard deviation of every feature before and after arcsinh.
+    mean_, scale_ : ndarray of shape (n_features,)
+        Mean and standard deviation of every feature.
+    range_ : ndarray of shape (n_features,)
+        Range of every feature after arcsinh, 1 where it is constant.
     n_neighbors_ : int
         Number of neighbours.
     offset_ : float
@@ -127,23 +135,30 @@ class FlowNeighborsDetector(BaseDetector):
         self.random_state = random_state
         self.nan_policy = nan_policy
 
-    def _flow(self, n_samples: int) -> Any:
+    def _flow(self, X: np.ndarray) -> Any:
         if self.estimator is not None:
             return self.estimator
-        small: dict[str, Any] = {"n_blocks": 4, "max_iter": 60, "batch_size": 128}
-        return RealNVPOutlierDetector(
-            noise=0.3, trim=self.trim, **(small if n_samples < SMALL_TABLE else {})
+        size: dict[str, Any] = (
+            {"max_iter": 60, "batch_size": 128}
+            if len(X) < SMALL_TABLE
+            else {"max_iter": min(int(5 * math.sqrt(len(X))), 1500), "hidden_features": 64}
         )
+        mean, scale = _scaling(X)
+        noise = NOISE * _range(standardized(X, mean, scale), self.trim)
+        return RealNVPOutlierDetector(n_blocks=4, noise=noise, trim=self.trim, **size)
 
     def _fit(self, X: np.ndarray, X_contrast: np.ndarray) -> np.ndarray | None:
         seed = resolve_seed(self.random_state) % 2**32
-        self.estimator_, held_out = self._fitted_copy(self._flow(len(X)), X, X_contrast, seed)
+        self.estimator_, held_out = self._fitted_copy(self._flow(X), X, X_contrast, seed)
         n_trimmed = int(self.trim * len(X))
+        self._least_density = -math.inf
         if n_trimmed:
-            order = np.argsort(self.estimator_._score_samples(X), kind="stable")
+            density = self.estimator_._score_samples(X)
+            order = np.argsort(density, kind="stable")
+            self._least_density = density[order[n_trimmed]]
             X = X[np.sort(order[n_trimmed:])]
-        self.scalings_ = [_scaling(X)]
-        self.scalings_.append(_scaling(np.arcsinh(standardized(X, *self.scalings_[0]))))
+        self.mean_, self.scale_ = _scaling(X)
+        self.range_ = _range(np.arcsinh(standardized(X, self.mean_, self.scale_)))
         self.neighbors_ = [
             NearestNeighbors(n_jobs=self.n_jobs).fit(rows) for rows in self._coordinates(X)
         ]
@@ -154,12 +169,9 @@ class FlowNeighborsDetector(BaseDetector):
 
     def _coordinates(self, X: np.ndarray) -> list[np.ndarray]:
         """Rows in the two coordinate systems in which neighbours are near."""
-        compressed = np.arcsinh(standardized(X, *self.scalings_[0]))
+        compressed = np.arcsinh(standardized(X, self.mean_, self.scale_))
         latent = self.estimator_._latent(X)
-        return [
-            standardized(compressed, *self.scalings_[1]),
-            np.clip(latent, -MAX_LATENT, MAX_LATENT),
-        ]
+        return [compressed / self.range_, np.clip(latent, -MAX_LATENT, MAX_LATENT)]
 
     def _score_samples(self, X: np.ndarray, *, without_self: bool = False) -> np.ndarray:
         return np.concatenate(
@@ -170,7 +182,11 @@ class FlowNeighborsDetector(BaseDetector):
         )
 
     def _held_out_scores(self, held_out: np.ndarray) -> np.ndarray:
-        return self._score_samples(held_out, without_self=True)
+        scores = self._score_samples(held_out, without_self=True)
+        trimmed = self.estimator_._score_samples(held_out) < self._least_density
+        if trimmed.any():  # these are not among the neighbours
+            scores[trimmed] = self._score_samples(held_out[trimmed])
+        return scores
 
     def _score_chunk(self, X: np.ndarray, n_skipped: int) -> np.ndarray:
         """Minus the mean log distance, the nearest `n_skipped` neighbours skipped."""
@@ -187,3 +203,13 @@ def _scaling(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     layer = Standardize(X.shape[1])
     layer.initialize(torch.from_numpy(X))
     return layer.mean.numpy(), layer.scale.numpy()
+
+
+def _range(X: np.ndarray, trim: float = 0.0) -> np.ndarray:
+    """Range of every standardised feature, that of its central values where rows are trimmed.
+
+    1 where a feature is constant, but for rounding.
+    """
+    low, high = np.quantile(X, [trim / 2, 1 - trim / 2], axis=0)
+    widths = np.where(high > low, high - low, np.ptp(X, axis=0))
+    return np.where(widths > 1e-6, widths, 1.0)

@@ -45,9 +45,10 @@ class RealNVPOutlierDetector(FlowMixin, TorchDetector):
         Largest step size of AdamW's one-cycle schedule.
     weight_decay : float, default=0.1
         AdamW's weight decay.
-    noise : float, default=0.03
+    noise : float or array-like of shape (n_features,), default=0.03
         Standard deviation of the normal noise that training rows get, in standard deviations
-        of each feature. Without noise, constant or discrete features have no density.
+        of each feature; an array has one number for each. Without noise, constant or discrete
+        features have no density.
     trim : float in [0, 0.5), default=0.0
         Share of every batch, that of the lowest density, which does not teach the flow: for
         training rows with unlabelled anomalies among them. A little more than their share is a
@@ -135,7 +136,7 @@ class RealNVPOutlierDetector(FlowMixin, TorchDetector):
         batch_size: int = 256,
         learning_rate: float = 5e-3,
         weight_decay: float = 0.1,
-        noise: float = 0.03,
+        noise: Any = 0.03,
         trim: float = 0.0,
         validation_fraction: float = 0.1,
         early_stopping: bool = True,

@@ -18,6 +18,7 @@ from ..flows import fuse
 from ..training import Batch, Noise, batches, resolve_seed, train
 from ._base import MIN_ROWS_TO_HOLD_OUT, BaseDetector
 from ._progress import shown_progress
+from ._validation import resolve_noise
 
 #: Evaluations of the held-out loss in a phase of training.
 N_EVALUATIONS = 20
@@ -51,7 +52,7 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
-        "noise": [Interval(Real, 0, None, closed="left")],
+        "noise": [Interval(Real, 0, None, closed="left"), "array-like"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "early_stopping": ["boolean"],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
@@ -170,15 +171,16 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
         context: Any,
     ) -> None:
         """Train the module: one phase, unless a leaf has more."""
-        noise = (self._noise(module, self.noise), Noise())
+        noise = (self._noise(module, resolve_noise(self, self.noise, "noise")), Noise())
         stream = batches(rows, self.batch_size, noise, generator)
         n_steps = self._resolved_max_iter(len(rows.bulk))
         objective = self._make_objective()
         self._run_phase(module, objective, stream, held_out, n_steps, "train", context)
 
-    def _noise(self, module: Any, noise: float) -> Noise:
-        """Noise of training rows; `noise` counts standard deviations of every feature."""
-        return Noise(noise * module.standardize.scale if noise else None)
+    def _noise(self, module: Any, noise: np.ndarray) -> Noise:
+        """Noise of training rows; `noise` (d,) counts standard deviations of every feature."""
+        scale = module.standardize.scale
+        return Noise(torch.from_numpy(noise).to(scale) * scale if noise.any() else None)
 
     def _resolved_max_iter(self, n_samples: int) -> int:
         if self.max_iter != "auto":

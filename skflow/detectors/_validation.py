@@ -122,6 +122,37 @@ def resolve_columns(detector: Any, columns: Any, name: str) -> list[int]:
     return positions
 
 
+def resolve_noise(detector: Any, noise: Any, name: str) -> np.ndarray:
+    """Return the noise of every column.
+
+    Parameters
+    ----------
+    detector : BaseDetector
+        Being fitted: its ``n_features_in_`` counts.
+    noise : float or array-like of shape (n_features,)
+        One number for all columns, or one for each.
+    name : str
+        The parameter, for errors.
+
+    Returns
+    -------
+    noise : ndarray of shape (n_features,), float64
+
+    Raises
+    ------
+    ValueError
+        If there are not as many numbers as columns, or one is negative or not finite.
+    """
+    n_features = detector.n_features_in_
+    values = np.asarray(noise, dtype=np.float64)
+    if values.shape not in ((), (n_features,)) or not (np.isfinite(values) & (values >= 0)).all():
+        raise ValueError(
+            f"{name} must be a number of at least 0, or one for each of the {n_features} columns; "
+            f"got {noise!r}"
+        )
+    return np.array(np.broadcast_to(values, n_features))
+
+
 def check_rows(detector: Any, X: Any, *, reset: bool, input_name: str = "X") -> np.ndarray:
     """Return X as a float64 array; refuse infinity and, unless omitted, NaN.
 
