@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from scipy.special import logsumexp
 from sklearn.decomposition import PCA
+from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, QuantileTransformer, StandardScaler
 from torch.optim.swa_utils import AveragedModel
@@ -129,7 +130,7 @@ class MultiScaleNoise(RealNVPOutlierDetector):
     def _initialize(self, module: Any, rows: Any, generator: Any) -> None:
         module.initialize(ScaledNoise().added(rows, generator))
 
-    def _noise(self, module: Any, noise: float) -> Any:
+    def _noise(self, module: Any, name: str) -> Any:
         return ScaledNoise()
 
     def _train(self, module: Any, rows: Any, held_out: Any, generator: Any, context: Any) -> None:
@@ -209,27 +210,62 @@ class LatentNeighbors(FlowNeighborsDetector):
 class DataNeighbors(FlowNeighborsDetector):
     """Neighbours in the data alone."""
 
-    def _flow(self, n_samples: int) -> Any:
+    def _flow(self, X: np.ndarray) -> Any:
         return MahalanobisDetector(covariance="diagonal")  # not looked at: the cheapest
 
     def _coordinates(self, X: np.ndarray) -> list[np.ndarray]:
-        return [standardized(np.arcsinh(standardized(X, *self.scalings_[0])), *self.scalings_[-1])]
+        return [np.arcsinh(standardized(X, self.mean_, self.scale_)) / self.range_]
 
 
-def neighbors_with_flow(**params: Any) -> FlowNeighborsDetector:
-    """Another flow than the default one, of a size that does not depend on the table."""
-    return FlowNeighborsDetector(RealNVPOutlierDetector(**params))
+class DataInDeviations(FlowNeighborsDetector):
+    """Distances in the data in standard deviations of the features, not in their ranges."""
+
+    def _fit(self, X: np.ndarray, X_contrast: np.ndarray) -> np.ndarray | None:
+        held_out = super()._fit(X, X_contrast)
+        deviations = np.arcsinh(standardized(X, self.mean_, self.scale_)).std(axis=0)
+        self.range_ = np.where(deviations > 0, deviations, 1.0)
+        self.neighbors_ = [NearestNeighbors().fit(rows) for rows in self._coordinates(X)]
+        return held_out
+
+
+class NoiseInDeviations(FlowNeighborsDetector):
+    """The default flow with noise of 0.3 standard deviations, not a share of the range."""
+
+    def _flow(self, X: np.ndarray) -> Any:
+        return super()._flow(X).set_params(noise=0.3)
 
 
 class LittleNoise(FlowNeighborsDetector):
-    """The default flow with the noise of `RealNVPOutlierDetector`."""
+    """The default flow with a fifth of the noise."""
 
-    def _flow(self, n_samples: int) -> Any:
-        return super()._flow(n_samples).set_params(noise=0.03)
+    def _flow(self, X: np.ndarray) -> Any:
+        flow = super()._flow(X)
+        return flow.set_params(noise=flow.noise / 5)
 
 
 class MuchNoise(FlowNeighborsDetector):
-    """The default flow with noise of a standard deviation."""
+    """The default flow with four times the noise."""
 
-    def _flow(self, n_samples: int) -> Any:
-        return super()._flow(n_samples).set_params(noise=1.0)
+    def _flow(self, X: np.ndarray) -> Any:
+        flow = super()._flow(X)
+        return flow.set_params(noise=4 * flow.noise)
+
+
+class SmallFlow(FlowNeighborsDetector):
+    """The default flow of tables below 2,000 rows for all."""
+
+    def _flow(self, X: np.ndarray) -> Any:
+        small = {"max_iter": 60, "batch_size": 128, "hidden_features": 128}
+        return super()._flow(X).set_params(**small)
+
+
+class LargeFlow(FlowNeighborsDetector):
+    """The flow of `RealNVPOutlierDetector`, but for the noise."""
+
+    def _flow(self, X: np.ndarray) -> Any:
+        return RealNVPOutlierDetector(noise=super()._flow(X).noise)
+
+
+def own_defaults() -> FlowNeighborsDetector:
+    """The flow of `RealNVPOutlierDetector`, with its noise."""
+    return FlowNeighborsDetector(RealNVPOutlierDetector())

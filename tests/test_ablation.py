@@ -48,7 +48,7 @@ def test_all_names_of_the_configuration_can_be_made():
     config = read_config(CONFIG)
     check_detectors(config.detectors)
     used = {d.use.partition(":")[2] for d in config.detectors if ":" in d.use}
-    assert used == {v.__name__ for v in VARIANTS} | {"neighbors_with_flow"}
+    assert used == {v.__name__ for v in VARIANTS} | {"own_defaults"}
     bases = {d.name.partition(":")[0] for d in config.detectors}
     assert bases <= {d.name for d in config.detectors}
     assert not set(config.seeds) & set(range(5))  # those of the published tables
@@ -180,13 +180,34 @@ def test_neighbours_of_one_kind_add_up_to_both(rows):
     np.testing.assert_allclose(both, (latent + data) / 2)
 
 
-def test_flows_of_neighbours():
-    given = FlowNeighborsDetector()._flow(100)
-    for variant, noise in (("LittleNoise", 0.03), ("MuchNoise", 1.0)):
-        flow = getattr(ablation_detectors, variant)()._flow(100)
-        assert flow.get_params() == {**given.get_params(), "noise": noise}
-    made = ablation_detectors.neighbors_with_flow(n_blocks=3)
-    assert made._flow(100).n_blocks == made._flow(10**6).n_blocks == 3
+def test_flows_of_neighbours(rows):
+    given = FlowNeighborsDetector()._flow(rows)
+    wanted = {
+        "NoiseInDeviations": {"noise": 0.3},
+        "LittleNoise": {"noise": given.noise / 5},
+        "MuchNoise": {"noise": 4 * given.noise},
+        "SmallFlow": {},  # as it is below 2,000 rows
+        "LargeFlow": {"n_blocks": 8, "max_iter": "auto", "batch_size": 256},
+    }
+    for variant, changed in wanted.items():
+        flow = getattr(ablation_detectors, variant)()._flow(rows).get_params()
+        np.testing.assert_array_equal(flow.pop("noise"), changed.pop("noise", given.noise))
+        expected = {**given.get_params(), **changed}
+        del expected["noise"]
+        assert flow == expected
+    many = np.tile(rows, (10, 1))
+    small = ablation_detectors.SmallFlow()._flow(many)
+    assert (small.max_iter, small.batch_size, small.hidden_features) == (60, 128, 128)
+    own = ablation_detectors.own_defaults()._flow(rows)
+    assert own.get_params() == RealNVPOutlierDetector().get_params()
+
+
+def test_distances_in_standard_deviations(rows):
+    detector = ablation_detectors.DataInDeviations(random_state=0).fit(rows)
+    data, latent = (part._fit_X for part in detector.neighbors_)
+    np.testing.assert_allclose(data.std(axis=0), 1)
+    both = FlowNeighborsDetector(random_state=0).fit(rows)
+    np.testing.assert_array_equal(latent, both.neighbors_[1]._fit_X)
 
 
 def results_of(values, tmp_path):

@@ -12,7 +12,7 @@ from ..training import Batch, batches
 from ._flow import FlowMixin
 from ._negatives import permuted_subsets
 from ._torch import CHUNK_ROWS, TorchDetector
-from ._validation import resolve_noise, unchanged_on_error
+from ._validation import unchanged_on_error
 
 
 class ContrastiveFlowDetector(FlowMixin, TorchDetector):
@@ -245,8 +245,8 @@ class ContrastiveFlowDetector(FlowMixin, TorchDetector):
         n_steps = self._resolved_max_iter(len(rows.bulk))
         n_warmup = (n_steps + 1) // 2
         noise = (
-            self._noise(module, resolve_noise(self, self.noise, "noise")),
-            self._noise(module, resolve_noise(self, self.contrast_noise, "contrast_noise")),
+            self._noise(module, "noise"),
+            self._noise(module, "contrast_noise"),
         )
 
         def run(rows: Batch, held_out: Batch | None, max_iter: int, phase: str) -> bool:

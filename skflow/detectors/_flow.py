@@ -88,11 +88,11 @@ class FlowMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             widths[column] = step
         return widths if discrete else None
 
-    def _noise(self, module: Any, noise: np.ndarray) -> Noise:
+    def _noise(self, module: Any, name: str) -> Noise:
         scale = module.standardize.scale
         std = scale.new_zeros(self.architecture_["n_features"])
         features = module.features if isinstance(module, RowFlow) else slice(None)
-        std[features] = torch.from_numpy(noise).to(scale)[features] * scale
+        std[features] = self._resolved_noise(name).to(scale)[features] * scale
         std[list(self.architecture_["discrete"])] = 0
         return Noise(std if std.any() else None, self._widths(scale.device))
 

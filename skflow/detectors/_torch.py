@@ -171,16 +171,22 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
         context: Any,
     ) -> None:
         """Train the module: one phase, unless a leaf has more."""
-        noise = (self._noise(module, resolve_noise(self, self.noise, "noise")), Noise())
+        noise = (self._noise(module, "noise"), Noise())
         stream = batches(rows, self.batch_size, noise, generator)
         n_steps = self._resolved_max_iter(len(rows.bulk))
         objective = self._make_objective()
         self._run_phase(module, objective, stream, held_out, n_steps, "train", context)
 
-    def _noise(self, module: Any, noise: np.ndarray) -> Noise:
-        """Noise of training rows; `noise` (d,) counts standard deviations of every feature."""
+    def _noise(self, module: Any, name: str) -> Noise:
+        """Noise of training rows, from the parameter `name`."""
         scale = module.standardize.scale
-        return Noise(torch.from_numpy(noise).to(scale) * scale if noise.any() else None)
+        std = self._resolved_noise(name).to(scale) * scale
+        return Noise(std if std.any() else None)
+
+    def _resolved_noise(self, name: str) -> Tensor:
+        """Noise of every feature, in its standard deviations."""
+        n_features = self.architecture_["n_features"]
+        return torch.from_numpy(resolve_noise(getattr(self, name), n_features, name))
 
     def _resolved_max_iter(self, n_samples: int) -> int:
         if self.max_iter != "auto":

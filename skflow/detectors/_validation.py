@@ -122,15 +122,15 @@ def resolve_columns(detector: Any, columns: Any, name: str) -> list[int]:
     return positions
 
 
-def resolve_noise(detector: Any, noise: Any, name: str) -> np.ndarray:
+def resolve_noise(noise: Any, n_features: int, name: str) -> np.ndarray:
     """Return the noise of every column.
 
     Parameters
     ----------
-    detector : BaseDetector
-        Being fitted: its ``n_features_in_`` counts.
     noise : float or array-like of shape (n_features,)
         One number for all columns, or one for each.
+    n_features : int
+        Number of columns.
     name : str
         The parameter, for errors.
 
@@ -143,7 +143,6 @@ def resolve_noise(detector: Any, noise: Any, name: str) -> np.ndarray:
     ValueError
         If there are not as many numbers as columns, or one is negative or not finite.
     """
-    n_features = detector.n_features_in_
     values = np.asarray(noise, dtype=np.float64)
     if values.shape not in ((), (n_features,)) or not (np.isfinite(values) & (values >= 0)).all():
         raise ValueError(
