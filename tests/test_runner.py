@@ -1,7 +1,6 @@
 """The runner: every fit is one row, whatever happens to the fit or to the runner."""
 
 import json
-import math
 import os
 import signal
 import subprocess
@@ -10,27 +9,15 @@ import time
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
 import psutil
 import pytest
-from sklearn.ensemble import ExtraTreesClassifier
 
 from skflow.benchmark import read_results, run_benchmark
 from skflow.benchmark.__main__ import main
-from skflow.benchmark._config import Detector
 from skflow.benchmark._environment import describe_environment
-from skflow.benchmark._fit import (
-    Limits,
-    Task,
-    anomaly_scores,
-    build,
-    check_detectors,
-    measure,
-    run_fit,
-)
+from skflow.benchmark._fit import Task
 from skflow.benchmark._limits import FORKS
-from skflow.benchmark._protocol import Trial
-from skflow.benchmark._results import ResultsFile, read_environments
+from skflow.benchmark._results import read_environments
 
 TESTS = Path(__file__).parent
 WINE, CANCER = "sklearn/wine", "sklearn/breast_cancer"
@@ -314,109 +301,3 @@ def test_mistakes_on_the_command_line(tmp_path, caplog):
     path.write_text('datasets = ["sklearn/wine"]\ndetectors = ["KNN"]\n')
     assert main(["run", str(path), "--jobs", "0"]) == 2
     assert "n_jobs must be an integer of at least 1; got 0" in caplog.text
-
-
-def test_a_foreign_file_is_refused(tmp_path):
-    path = tmp_path / "results.jsonl"
-    path.write_text('{"kind": "environment", "id": "x"}\n{"kind": \n')
-    message = r"every line of .* must be a fit or an environment in JSON; got .* in line 2"
-    with pytest.raises(ValueError, match=message):
-        read_results(path)
-    with pytest.raises(ValueError, match=message), ResultsFile(path):
-        pass
-    path.unlink()
-    with ResultsFile(path) as results:  # the lock was given back
-        with pytest.raises(BlockingIOError, match="another run is writing"), ResultsFile(path):
-            pass
-        results.append({"kind": "fit", "seed": np.int64(1), "auroc": np.float32(0.5)})
-        with pytest.raises(ValueError, match="JSON"):
-            results.append({"kind": "fit", "auroc": math.nan})
-    assert fits_in(path) == [{"kind": "fit", "seed": 1, "auroc": 0.5}]
-
-
-def test_a_later_line_counts(tmp_path):
-    row = Task(WINE, "one-class", 0, None)._asdict() | {"kind": "fit", "detector": "x"}
-    lines = [
-        row | {"params": {"a": 1, "b": 2}, "auroc": 0.1},
-        row | {"params": {"a": 2}, "auroc": 0.2},
-        row | {"params": {"b": 2, "a": 1}, "auroc": 0.3},
-    ]
-    path = tmp_path / "results.jsonl"
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines) + '{"kind"')
-    assert list(read_results(path)["auroc"]) == [0.3, 0.2]
-    assert list(read_results(path, path)["auroc"]) == [0.3, 0.2]
-
-
-@pytest.fixture
-def trial():
-    rng = np.random.RandomState(0)
-    y = np.repeat([1, -1], [60, 20])
-    X = rng.normal(size=(80, 3)) * np.where(y == 1, 1, 5)[:, None]
-    return Trial(X, y, X, y, repeated=0.0, twins=1.0)
-
-
-def test_measure(trial):
-    labelled = build(Detector("x", "misbehaving:Labelled", {}), seed=0, n_features=3)
-    figures = measure(labelled, trial, True, 0)
-    assert 0.8 < figures["auroc"] < 1
-    with pytest.raises(ValueError, match="labels None"):
-        measure(labelled, trial, False, 0)
-    random = build(Detector("x", "misbehaving:Random", {}), seed=0, n_features=3)
-    aurocs = [measure(random, trial, False, seed)["auroc"] for seed in (0, 1, 0)]
-    assert aurocs[0] == aurocs[2] != aurocs[1]
-
-
-def test_classifiers_score_by_their_probability(trial):
-    forest = ExtraTreesClassifier(random_state=0).fit(trial.X_train, trial.y_train)
-    scores = anomaly_scores(forest, trial.X_test)
-    np.testing.assert_array_equal(scores, forest.predict_proba(trial.X_test)[:, 0])
-    assert scores[trial.y_test == -1].min() > scores[trial.y_test == 1].max()
-
-
-def test_import_paths_get_the_seed():
-    forest = Detector("x", "sklearn.ensemble:IsolationForest", {"n_estimators": 3})
-    assert build(forest, seed=7, n_features=3)[-1].get_params()["random_state"] == 7
-    fixed = forest._replace(params={"random_state": 5})
-    assert build(fixed, seed=7, n_features=3)[-1].get_params()["random_state"] == 5
-
-
-def test_what_cannot_be_imported():
-    message = "detector x cannot be made: ModuleNotFoundError: No module named 'nowhere'"
-    with pytest.raises(ValueError, match=message):
-        check_detectors((Detector("x", "nowhere.at_all:Norm", {}),))
-
-
-def test_a_split_that_cannot_be_made_is_an_error():
-    limits = Limits(10.0, 1000.0)
-    task = Task(WINE, "rare-event:100000", 0, None)
-    row = run_fit(task, Detector("x", "misbehaving:Norm", {}), limits, os.getppid())
-    assert row["error"].startswith("ValueError: ")
-    assert row["n_train"] is None
-    task = task._replace(protocol="one-class")
-    row = run_fit(task, Detector("x", "misbehaving:Nobody", {}), limits, os.getppid())
-    assert row["error"].startswith("AttributeError: ")
-    assert row["n_train"] > 0
-
-
-def test_imports_without_what_is_optional():
-    code = (
-        "import sys\n"
-        "sys.modules |= dict.fromkeys(['pandas', 'psutil', 'pyod', 'matplotlib', 'pooch'])\n"
-        "import skflow.benchmark\n"
-        "for call in (skflow.benchmark.run_benchmark, skflow.benchmark.read_results):\n"
-        "    try:\n"
-        "        call('nowhere')\n"
-        "    except ImportError as error:\n"
-        "        print(error)\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines() == [
-        "run_benchmark needs psutil: pip install skflow-detect[bench]",
-        "read_results needs pandas: pip install skflow-detect[bench]",
-    ]
-
-
-def test_a_classifier_without_labelled_anomalies_is_refused(trial):
-    forest = ExtraTreesClassifier(n_estimators=3).fit(trial.X_train, np.ones(len(trial.X_train)))
-    with pytest.raises(ValueError, match=r"needs labelled anomalies \(-1\).*got classes \[.*1.0"):
-        anomaly_scores(forest, trial.X_test)

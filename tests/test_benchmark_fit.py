@@ -1,0 +1,78 @@
+"""One fit of a benchmark: labels, scores, seeds, and what cannot be made."""
+
+import os
+
+import numpy as np
+import pytest
+from sklearn.ensemble import ExtraTreesClassifier
+
+from skflow.benchmark._config import Detector
+from skflow.benchmark._fit import (
+    Limits,
+    Task,
+    anomaly_scores,
+    build,
+    check_detectors,
+    measure,
+    run_fit,
+)
+from skflow.benchmark._protocol import Trial
+
+WINE = "sklearn/wine"
+
+
+@pytest.fixture
+def trial():
+    rng = np.random.RandomState(0)
+    y = np.repeat([1, -1], [60, 20])
+    X = rng.normal(size=(80, 3)) * np.where(y == 1, 1, 5)[:, None]
+    return Trial(X, y, X, y, repeated=0.0, twins=1.0)
+
+
+def test_measure(trial):
+    labelled = build(Detector("x", "misbehaving:Labelled", {}), seed=0, n_features=3)
+    figures = measure(labelled, trial, True, 0)
+    assert 0.8 < figures["auroc"] < 1
+    with pytest.raises(ValueError, match="labels None"):
+        measure(labelled, trial, False, 0)
+    random = build(Detector("x", "misbehaving:Random", {}), seed=0, n_features=3)
+    aurocs = [measure(random, trial, False, seed)["auroc"] for seed in (0, 1, 0)]
+    assert aurocs[0] == aurocs[2] != aurocs[1]
+
+
+def test_classifiers_score_by_their_probability(trial):
+    forest = ExtraTreesClassifier(random_state=0).fit(trial.X_train, trial.y_train)
+    scores = anomaly_scores(forest, trial.X_test)
+    np.testing.assert_array_equal(scores, forest.predict_proba(trial.X_test)[:, 0])
+    assert scores[trial.y_test == -1].min() > scores[trial.y_test == 1].max()
+
+
+def test_import_paths_get_the_seed():
+    forest = Detector("x", "sklearn.ensemble:IsolationForest", {"n_estimators": 3})
+    assert build(forest, seed=7, n_features=3)[-1].get_params()["random_state"] == 7
+    fixed = forest._replace(params={"random_state": 5})
+    assert build(fixed, seed=7, n_features=3)[-1].get_params()["random_state"] == 5
+
+
+def test_what_cannot_be_imported():
+    message = "detector x cannot be made: ModuleNotFoundError: No module named 'nowhere'"
+    with pytest.raises(ValueError, match=message):
+        check_detectors((Detector("x", "nowhere.at_all:Norm", {}),))
+
+
+def test_a_split_that_cannot_be_made_is_an_error():
+    limits = Limits(10.0, 1000.0)
+    task = Task(WINE, "rare-event:100000", 0, None)
+    row = run_fit(task, Detector("x", "misbehaving:Norm", {}), limits, os.getppid())
+    assert row["error"].startswith("ValueError: ")
+    assert row["n_train"] is None
+    task = task._replace(protocol="one-class")
+    row = run_fit(task, Detector("x", "misbehaving:Nobody", {}), limits, os.getppid())
+    assert row["error"].startswith("AttributeError: ")
+    assert row["n_train"] > 0
+
+
+def test_a_classifier_without_labelled_anomalies_is_refused(trial):
+    forest = ExtraTreesClassifier(n_estimators=3).fit(trial.X_train, np.ones(len(trial.X_train)))
+    with pytest.raises(ValueError, match=r"needs labelled anomalies \(-1\).*got classes \[.*1.0"):
+        anomaly_scores(forest, trial.X_test)
