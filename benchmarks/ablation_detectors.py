@@ -204,17 +204,33 @@ class LatentNeighbors(FlowNeighborsDetector):
     """Neighbours in the latent space alone."""
 
     def _coordinates(self, X: np.ndarray) -> list[np.ndarray]:
-        return super()._coordinates(X)[1:]
+        return super()._coordinates(X)[2:]
 
 
 class DataNeighbors(FlowNeighborsDetector):
-    """Neighbours in the data alone."""
+    """Neighbours in the data alone, as they are and with their tails drawn in."""
 
     def _flow(self, X: np.ndarray) -> Any:
         return MahalanobisDetector(covariance="diagonal")  # not looked at: the cheapest
 
     def _coordinates(self, X: np.ndarray) -> list[np.ndarray]:
-        return [np.arcsinh(standardized(X, self.mean_, self.scale_)) / self.range_]
+        z = standardized(X, self.mean_, self.scale_)
+        return [z / self.ranges_[0], np.arcsinh(z) / self.ranges_[1]]
+
+
+class TailsAsTheyAre(FlowNeighborsDetector):
+    """Without the data whose tails are drawn in."""
+
+    def _coordinates(self, X: np.ndarray) -> list[np.ndarray]:
+        as_they_are, _, latent = super()._coordinates(X)
+        return [as_they_are, latent]
+
+
+class TailsDrawnIn(FlowNeighborsDetector):
+    """Without the data whose tails are as they are."""
+
+    def _coordinates(self, X: np.ndarray) -> list[np.ndarray]:
+        return super()._coordinates(X)[1:]
 
 
 class DataInDeviations(FlowNeighborsDetector):
@@ -222,8 +238,9 @@ class DataInDeviations(FlowNeighborsDetector):
 
     def _fit(self, X: np.ndarray, X_contrast: np.ndarray) -> np.ndarray | None:
         held_out = super()._fit(X, X_contrast)
-        deviations = np.arcsinh(standardized(X, self.mean_, self.scale_)).std(axis=0)
-        self.range_ = np.where(deviations > 0, deviations, 1.0)
+        z = standardized(X, self.mean_, self.scale_)
+        deviations = np.array([z.std(axis=0), np.arcsinh(z).std(axis=0)])
+        self.ranges_ = list(np.where(deviations > 0, deviations, 1.0))
         self.neighbors_ = [NearestNeighbors().fit(rows) for rows in self._coordinates(X)]
         return held_out
 

@@ -173,11 +173,16 @@ def test_weights_are_averaged(n_rows, rows, monkeypatch):
         assert loss == pytest.approx(min(held_out_losses), rel=1e-4)
 
 
-def test_neighbours_of_one_kind_add_up_to_both(rows):
+def test_neighbours_of_one_kind_add_up_to_all(rows):
     both = FlowNeighborsDetector(random_state=0).fit(rows).score_samples(rows)
     latent = ablation_detectors.LatentNeighbors(random_state=0).fit(rows).score_samples(rows)
     data = ablation_detectors.DataNeighbors(random_state=0).fit(rows).score_samples(rows)
-    np.testing.assert_allclose(both, (latent + data) / 2)
+    np.testing.assert_allclose(both, (latent + 2 * data) / 3)
+    as_they_are, drawn_in = (
+        variant(random_state=0).fit(rows).score_samples(rows)
+        for variant in (ablation_detectors.TailsAsTheyAre, ablation_detectors.TailsDrawnIn)
+    )
+    np.testing.assert_allclose(both, (2 * as_they_are + 2 * drawn_in - latent) / 3)
 
 
 def test_flows_of_neighbours(rows):
@@ -204,10 +209,11 @@ def test_flows_of_neighbours(rows):
 
 def test_distances_in_standard_deviations(rows):
     detector = ablation_detectors.DataInDeviations(random_state=0).fit(rows)
-    data, latent = (part._fit_X for part in detector.neighbors_)
-    np.testing.assert_allclose(data.std(axis=0), 1)
-    both = FlowNeighborsDetector(random_state=0).fit(rows)
-    np.testing.assert_array_equal(latent, both.neighbors_[1]._fit_X)
+    *data, latent = (part._fit_X for part in detector.neighbors_)
+    for part in data:
+        np.testing.assert_allclose(part.std(axis=0), 1)
+    default = FlowNeighborsDetector(random_state=0).fit(rows)
+    np.testing.assert_array_equal(latent, default.neighbors_[2]._fit_X)
 
 
 def results_of(values, tmp_path):

@@ -19,7 +19,7 @@ from ._realnvp import RealNVPOutlierDetector
 #: Below so many rows the default flow trains for fewer steps.
 SMALL_TABLE = 2000
 #: Noise of the default flow, in ranges of the features.
-NOISE = 0.05
+NOISE = 0.03
 #: Neighbours of n_neighbors="auto", of clean rows and where rows are trimmed.
 N_NEIGHBORS, N_NEIGHBORS_TRIMMED = 5, 32
 #: Distances below this are all the same: rows that are equal.
@@ -33,20 +33,20 @@ CHUNK_ROWS = 4096
 class FlowNeighborsDetector(BaseDetector):
     """Detect rows that are far from the bulk, in the data and in the latent space of a flow.
 
-    The score is minus the log of the mean distance to the nearest bulk rows, averaged over two
-    coordinate systems. One is the data, every feature standardised, its tails drawn in by arcsinh,
-    and in units of its range: features with rare large values then count less than by their
-    standard deviation. The other is the latent space of a flow that was trained with much noise,
-    in which the bulk has no shape left, so that all directions count alike. Neighbours remember
-    single rows, a flow the shape of all of them, and rows that both find far away are seldom bulk.
-    A good first choice for tables of unknown kind; where a density or a threshold in nats is
-    wanted, `RealNVPOutlierDetector` has one.
+    The score is minus the log of the mean distance to the nearest bulk rows, averaged over three
+    coordinate systems. Two are the data in units of every feature's range, in which features with
+    rare large values count less than in standard deviations: once as they are, and once with
+    their tails drawn in by arcsinh. The third is the latent space of a flow that was trained with
+    much noise, in which the bulk has no shape left, so that all directions count alike. Neighbours
+    remember single rows, a flow the shape of all of them, and rows that both find far away are
+    seldom bulk. A good first choice for tables of unknown kind; where a density or a threshold in
+    nats is wanted, `RealNVPOutlierDetector` has one.
 
     Parameters
     ----------
     estimator : flow detector or None, default=None
         Gives the latent space. None is a `RealNVPOutlierDetector` of 4 blocks with `trim` and
-        noise of 5 % of each feature's range (with `trim`, of the range of its central values).
+        noise of 3 % of each feature's range (with `trim`, of the range of its central values).
         For n < 2,000 rows it trains for 60 steps with batches of 128; for more, with networks of
         width 64, for ``5 * sqrt(n)`` steps, at most 1,500, with batches of 256.
     n_neighbors : "auto" or int, default="auto"
@@ -70,11 +70,11 @@ class FlowNeighborsDetector(BaseDetector):
     estimator_ : flow detector
         The fitted flow, without a threshold of its own.
     neighbors_ : list of NearestNeighbors
-        The bulk rows in both coordinate systems, data and latent.
+        The bulk rows in the three coordinate systems.
     mean_, scale_ : ndarray of shape (n_features,)
         Mean and standard deviation of every feature.
-    range_ : ndarray of shape (n_features,)
-        Range of every feature after arcsinh, 1 where it is constant.
+    ranges_ : list of ndarray of shape (n_features,)
+        Range of every standardised feature, before and after arcsinh; 1 where it is constant.
     n_neighbors_ : int
         Number of neighbours.
     offset_ : float
@@ -158,7 +158,8 @@ class FlowNeighborsDetector(BaseDetector):
             self._least_density = density[order[n_trimmed]]
             X = X[np.sort(order[n_trimmed:])]
         self.mean_, self.scale_ = _scaling(X)
-        self.range_ = _range(np.arcsinh(standardized(X, self.mean_, self.scale_)))
+        z = standardized(X, self.mean_, self.scale_)
+        self.ranges_ = [_range(z), _range(np.arcsinh(z))]
         self.neighbors_ = [
             NearestNeighbors(n_jobs=self.n_jobs).fit(rows) for rows in self._coordinates(X)
         ]
@@ -168,10 +169,10 @@ class FlowNeighborsDetector(BaseDetector):
         return held_out
 
     def _coordinates(self, X: np.ndarray) -> list[np.ndarray]:
-        """Rows in the two coordinate systems in which neighbours are near."""
-        compressed = np.arcsinh(standardized(X, self.mean_, self.scale_))
-        latent = self.estimator_._latent(X)
-        return [compressed / self.range_, np.clip(latent, -MAX_LATENT, MAX_LATENT)]
+        """Rows in the three coordinate systems in which neighbours are near."""
+        z = standardized(X, self.mean_, self.scale_)
+        latent = np.clip(self.estimator_._latent(X), -MAX_LATENT, MAX_LATENT)
+        return [z / self.ranges_[0], np.arcsinh(z) / self.ranges_[1], latent]
 
     def _score_samples(self, X: np.ndarray, *, without_self: bool = False) -> np.ndarray:
         return np.concatenate(
