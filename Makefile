@@ -42,8 +42,11 @@ benchmark: .venv/bench
 	for name in one_class contaminated published planar rare_event ablation; do \
 		PYTHONPATH=benchmarks $(BIN)/python -m skflow.benchmark run \
 			benchmarks/configs/$$name.toml || exit; done
-	$(BIN)/python benchmarks/published.py benchmarks/results/adbench/published.jsonl \
-		benchmarks/results/adbench/planar.jsonl
+	for name in one_class contaminated planar rare_event; do \
+		$(BIN)/python -m skflow.benchmark report benchmarks/results/detectors/$$name.jsonl \
+			--output benchmarks/results/detectors/$$name --title "Benchmark: $$name" || exit; done
+	$(BIN)/python benchmarks/published.py benchmarks/results/detectors/published.jsonl \
+		benchmarks/results/detectors/planar.jsonl
 	$(BIN)/python benchmarks/ablation.py
 
 # Where there is no Chromium or Chrome, root on Debian installs it and others learn how. Without

@@ -1,7 +1,7 @@
 """Our figures under the published protocol beside the published ones, on the same tables.
 
     python -m skflow.benchmark run benchmarks/configs/published.toml
-    python benchmarks/published.py benchmarks/results/adbench/published.jsonl... [--output FOLDER]
+    python benchmarks/published.py benchmarks/results/detectors/published.jsonl... [--output FOLDER]
 
 The published figures are those of Livernoche et al. (ICLR 2024, arXiv:2305.18593), as CSV files
 ``dte_semi_auroc.csv`` and so on in the folder ``published`` under SKFLOW_DATA: one row a table,
