@@ -21,9 +21,10 @@ def to_markdown(summary: Mapping[str, Any]) -> str:
 def _protocol(protocol: Mapping[str, Any]) -> list[str]:
     parts = [f"## {_text(protocol['name'])}", protocol["explanation"]]
     parts.append(
-        f"{len(protocol['detectors'])} detectors, {len(protocol['datasets'])} data sets "
-        f"({protocol['n_compared']} compared), {protocol['n_seeds']} seeds: {protocol['n_fits']} "
-        f"fits, of which {protocol['n_failures']} failed."
+        f"{_count(len(protocol['detectors']), 'detector')}, "
+        f"{_count(len(protocol['datasets']), 'data set')} ({protocol['n_compared']} compared), "
+        f"{_count(protocol['n_seeds'], 'seed')}: {_count(protocol['n_fits'], 'fit')}, of which "
+        f"{protocol['n_failures']} failed."
     )
     if protocol["comparisons"]:
         parts += _comparison(protocol)
@@ -166,6 +167,10 @@ def _best(texts: Sequence[str], values: Sequence[float | None], best: Any) -> li
         f"**{text}**" if value is not None and value == winner else text
         for text, value in zip(texts, values, strict=True)
     ]
+
+
+def _count(n: int, word: str) -> str:
+    return f"{n} {word}{'' if n == 1 else 's'}"
 
 
 def _interval(row: Mapping[str, Any]) -> str:
