@@ -27,6 +27,10 @@ def identify(x):
     return x, os.getpid()
 
 
+def allocate_in_parts(mib):
+    return sum(part[0] for part in [np.ones(1024) for _ in range(mib * MIB // 8192)])
+
+
 def allocate(mib):
     return float(np.ones(mib * MIB // 8).sum())
 
@@ -62,8 +66,8 @@ def gone(pid, seconds=10):
 @pytest.mark.parametrize("start_method", [pytest.param("fork", marks=needs_fork), "spawn"])
 def test_value_and_memory(start_method):
     held = np.ones(200 * MIB // 8)  # this process's own memory must not count
-    (value, pid), error, peak = call(identify, 7, start_method=start_method)
-    assert (value, error) == (7, None)
+    (value, pid), error, peak, timed_out = call(identify, 7, start_method=start_method)
+    assert (value, error, timed_out) == (7, None, False)
     assert pid != os.getpid()
     assert gone(pid)
     assert 0 <= peak < 50
@@ -71,6 +75,16 @@ def test_value_and_memory(start_method):
     assert outcome.value == 300 * MIB / 8
     assert 290 < outcome.peak_memory_mib < 350
     del held
+
+
+def test_memory_that_was_freed_here_counts_in_the_child():
+    """A forked child would fill up what this process has freed before it grows."""
+    parts = [np.ones(1024) for _ in range(60 * MIB // 8192)]  # too small to be mapped by themselves
+    kept = parts[::1000]  # what is free between them is not returned by itself
+    del parts
+    outcome = call(allocate_in_parts, 40)
+    assert 35 < outcome.peak_memory_mib < 80
+    assert len(kept) == 8
 
 
 def test_time_limit():

@@ -189,8 +189,15 @@ def test_wrong_protocols(repeating, protocol, options, message):
 
 @pytest.mark.parametrize("y", [np.ones(10), np.arange(10) % 2])
 def test_wrong_labels(y):
-    with pytest.raises(ValueError, match=r"odd must have rows of the bulk .* and anomalies"):
+    with pytest.raises(ValueError, match=r"odd must have two rows of the bulk .* and anomalies"):
         make_trial(Table("odd", np.arange(10.0)[:, None], y), "one-class", seed=0)
+
+
+@pytest.mark.parametrize("protocol", ["one-class", "contaminated", "rare-event:0"])
+def test_a_draw_without_bulk_rows(protocol, repeating):
+    message = r"the draw of max_rows=10 from .* must have two rows of the bulk .*; got 0 and 10"
+    with pytest.raises(ValueError, match=message):
+        make_trial(repeating, protocol, seed=0, max_rows=10)
 
 
 def test_twins_of_a_real_table(data_folder):

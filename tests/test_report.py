@@ -113,6 +113,51 @@ def test_early_failures_take_the_prevalence_of_the_others(lines, tmp_path):
     assert row_of(mine, "Failing", metric)["mean"] == row_of(other, "Failing", metric)["mean"]
 
 
+def test_only_splits_that_all_have_tried_are_compared(tmp_path):
+    lines = make_lines(["A", "B"], ["a", "b", "c"], ["one-class"], n_seeds=2)
+    for fit in fits_of(lines, kind="fit"):
+        fit["auroc"] = {"A": 0.5, "B": 0.6}[fit["detector"]] + 0.3 * fit["seed"]
+    lines = [line for line in lines if (line.get("detector"), line.get("seed")) != ("B", 1)]
+    protocol = summary_of(lines, tmp_path)["protocols"][0]
+    assert row_of(protocol, "A")["mean"] == pytest.approx(0.5)
+    assert row_of(protocol, "B")["mean"] == pytest.approx(0.6)
+    # With another seed it has tried less than half of the splits.
+    more = [line | {"seed": 2} for line in lines if line.get("detector") == "A"]
+    protocol = summary_of(lines + more, tmp_path)["protocols"][0]
+    assert [d["name"] for d in protocol["detectors"] if d["compared"]] == ["A"]
+
+
+def test_what_only_others_have_finished_is_not_compared(tmp_path):
+    lines = make_lines(["A", "B"], ["a", "b", "c"], ["one-class"], n_seeds=1)
+    for fit in fits_of(lines, dataset="c"):
+        fit |= {"auroc": None, "error": "ValueError: no"}
+    fit = fits_of(lines, detector="A", dataset="c")[0]
+    lines.append(fit | {"detector": "rare", "auroc": 0.9, "error": None})
+    protocol = summary_of(lines, tmp_path)["protocols"][0]
+    assert [d["name"] for d in protocol["datasets"] if d["compared"]] == ["a", "b"]
+
+
+def test_names_that_stand_for_several_things(tmp_path):
+    lines = make_lines(["A", "B"], ["a", "b"], ["one-class"], n_seeds=1)
+    others = [line | {"use": "my:Other"} for line in fits_of(lines, detector="A")]
+    cut = [line | {"max_rows": 100} for line in fits_of(lines, dataset="b")]
+    protocol = summary_of(lines + others + cut, tmp_path)["protocols"][0]
+    assert [d["name"] for d in protocol["datasets"]] == ["a", "b, 100 rows", "b, all rows"]
+    assert [d["name"] for d in protocol["detectors"]] == ['A "my:Other"', "A null", "B"]
+
+
+def test_a_fit_over_its_time_limit_counts_with_it(tmp_path):
+    lines = make_lines(["A", "B"], ["a", "b", "c"], ["one-class"], n_seeds=1)
+    for fit in fits_of(lines, detector="A"):
+        slow = fit["dataset"] != "a"
+        fit |= (
+            {"fit_seconds": 300.0, "error": "TimeLimit: over 300 s", "auroc": None} if slow else {}
+        )
+        fit |= {"score_seconds": 0.0}
+    protocol = summary_of(lines, tmp_path)["protocols"][0]
+    assert {d["name"]: d["seconds"] for d in protocol["detectors"]}["A"] == 300
+
+
 def test_order_of_lines_does_not_matter(lines, tmp_path):
     shuffled = [lines[i] for i in np.random.RandomState(1).permutation(len(lines))]
     mine, other = summary_of(shuffled, tmp_path), summary_of(lines, tmp_path)

@@ -183,3 +183,15 @@ def test_screenshots(browser, report, tmp_path):
     ]
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in paths)
     assert len({path.read_bytes() for path in paths}) == 3
+
+
+def test_ties_in_all_ranks(browser, tmp_path):
+    """Three detectors that are alike have rank 2 each: an axis of no length."""
+    lines = make_lines(["A", "B", "C"], ["a"], ["one-class"], n_seeds=1)
+    for line in lines[1:]:
+        line["auroc"] = 1.0
+    report = write_report(write_results(tmp_path / "results.jsonl", lines), tmp_path)
+    page = browser.new_page()
+    page.goto(report.as_uri(), timeout=10_000)
+    expect(page.locator("#ranks svg")).to_be_visible(timeout=10_000)
+    page.close()

@@ -122,10 +122,11 @@ def _pyod(entry: Entry, params: dict[str, Any], seed: int, n_features: int) -> A
 
 
 def _deepod(entry: Entry, params: dict[str, Any], seed: int, n_features: int) -> Any:
-    from ..interop import PyODDetector
+    from ..interop._pyod import PyODDetector, _kept_generators
     from ._peers import DeepODModel
 
-    _class(entry)  # so that a missing package fails here
+    with _kept_generators():  # so that a missing package or a wrong parameter fails here
+        _class(entry)(**{"device": "cpu", "verbose": 0} | params)
     seed = params.pop("random_state", seed)
     model = DeepODModel(entry.name, params)
     return PyODDetector(model, contamination=CONTAMINATION, random_state=seed)

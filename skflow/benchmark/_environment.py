@@ -28,8 +28,11 @@ PACKAGES = (
 )
 
 
-def describe_environment() -> dict[str, Any]:
-    """The environment line of a results file; its id is a hash of all else."""
+def describe_environment(jobs: int) -> dict[str, Any]:
+    """The environment line of a results file; its id is a hash of all else.
+
+    `jobs` fits run at a time, which changes how long they take.
+    """
     import psutil
 
     line: dict[str, Any] = {
@@ -41,6 +44,7 @@ def describe_environment() -> dict[str, Any]:
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "packages": _versions(),
         "skflow": __version__,
+        "jobs": jobs,
     }
     digest = hashlib.sha256(json.dumps(line, sort_keys=True).encode()).hexdigest()
     return {"kind": "environment", "id": digest[:12], **line}

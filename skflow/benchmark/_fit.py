@@ -6,6 +6,7 @@ from contextlib import suppress
 from functools import lru_cache
 from importlib import import_module
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
+from ..detectors import BaseDetector
 from ..interop._pyod import _seed_generators
 from ..metrics import average_precision_score, roc_auc_score, tpr_at_fpr_score
 from ._config import Detector
@@ -81,6 +83,8 @@ def run_fit(task: Task, detector: Detector, limits: Limits, owner: int) -> dict[
         measure, model, trial, labelled, task.seed, **limits._asdict(), owner=owner
     )
     row |= outcome.value or {}
+    if outcome.timed_out:  # it would have taken at least as long
+        row |= {"fit_seconds": limits.time_limit_s, "score_seconds": 0.0}
     return row | {"peak_memory_mib": outcome.peak_memory_mib, "error": outcome.error}
 
 
@@ -153,12 +157,15 @@ def measure(model: Any, trial: Trial, labelled: bool, seed: int) -> dict[str, fl
     """Fit, score and rate; labels reach the detector only where the protocol has some."""
     # This process is the fit's own: detectors that draw from the global generators repeat, too.
     _seed_generators(seed)
-    start = time.perf_counter()
-    if labelled:
-        model.fit(trial.X_train, trial.y_train)
-    else:
-        model.fit(trial.X_train)
-    fitted = time.perf_counter()
+    # Ranking needs no threshold, and setting one would cost some detectors a second fit, others
+    # the scores of all training rows.
+    with patch.object(BaseDetector, "_threshold", return_value=0.0):
+        start = time.perf_counter()
+        if labelled:
+            model.fit(trial.X_train, trial.y_train)
+        else:
+            model.fit(trial.X_train)
+        fitted = time.perf_counter()
     scores = anomaly_scores(model, trial.X_test)
     scored = time.perf_counter()
     if not np.isfinite(scores).all():

@@ -1,6 +1,7 @@
 """One call in a child process, ended when it takes too long or too much memory."""
 
 import contextlib
+import ctypes
 import faulthandler
 import logging
 import multiprocessing
@@ -30,6 +31,7 @@ class Outcome(NamedTuple):
     value: Any
     error: str | None
     peak_memory_mib: float | None
+    timed_out: bool = False
 
 
 def call_limited(
@@ -70,6 +72,7 @@ def call_limited(
     context: Any = multiprocessing.get_context(start_method)
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_child, args=(sender, function, args))
+    _return_free_memory()
     process.start()
     sender.close()
     watch = _Watch(process)
@@ -100,11 +103,20 @@ def call_limited(
             if mib > memory_limit_mib:
                 return Outcome(None, f"MemoryLimit: over {memory_limit_mib:g} MiB", mib)
             if time.monotonic() > deadline:
-                return Outcome(None, f"TimeLimit: over {time_limit_s:g} s", mib)
+                return Outcome(None, f"TimeLimit: over {time_limit_s:g} s", mib, timed_out=True)
     finally:
         watch.kill()
         receiver.close()
     return Outcome(None, _death(process.exitcode), None)
+
+
+def _return_free_memory() -> None:
+    """Give what this process has freed back to the system.
+
+    A forked child would use it up before it grows, and its peak would be too small by that.
+    """
+    with contextlib.suppress(AttributeError, OSError):  # where the C library is not glibc
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def exit_if_ended(owner: int) -> None:

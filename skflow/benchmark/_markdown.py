@@ -205,4 +205,4 @@ def _table(titles: Sequence[str], rows: Iterable[Sequence[Any]], *, escaped: boo
 def _text(value: Any) -> str:
     """Any text as Markdown that shows just this text, on one line."""
     text = html.escape(" ".join(str(value).split()), quote=False)
-    return re.sub(r"([\\`*\[\]|])", r"\\\1", text)
+    return re.sub(r"([\\`*_~\[\]|])", r"\\\1", text)

@@ -217,18 +217,14 @@ def make_trial(table: Table, protocol: str, *, seed: int, max_rows: int | None =
         raise ValueError(f"M of rare-event:M must be a number of anomalies; got {protocol!r}")
     if max_rows is not None and max_rows < 1:
         raise ValueError(f"max_rows must be at least 1; got {max_rows}")
-    n_bulk, n_anomalies = int(np.sum(y == 1)), int(np.sum(y == -1))
-    if min(n_bulk, n_anomalies) == 0 or n_bulk + n_anomalies < len(y):
-        raise ValueError(
-            f"{table.name} must have rows of the bulk (+1) and anomalies (-1) only; got {n_bulk} "
-            f"and {n_anomalies} of {len(y)} rows"
-        )
+    _check_classes(y, f"{table.name} must have")
     rng = np.random.RandomState(seed)
     if kind.startswith("published"):
         rows = _published_rows(len(y), max_rows, rng)
     else:
         rows = _capped_rows(y, max_rows, rng)
     X, y = X[rows], y[rows]
+    _check_classes(y, f"the draw of max_rows={max_rows} from {table.name} must have")
     groups = groups if groups is None else groups[rows]
     everything = np.arange(len(y))
     if kind == "one-class":
@@ -254,6 +250,15 @@ def make_trial(table: Table, protocol: str, *, seed: int, max_rows: int | None =
         repeated=1 - (number.max() + 1) / len(y),
         twins=float(has_twin[y[test] == 1].mean()),
     )
+
+
+def _check_classes(y: np.ndarray, what: str) -> None:
+    n_bulk, n_anomalies = int(np.sum(y == 1)), int(np.sum(y == -1))
+    if min(n_bulk - 1, n_anomalies) <= 0 or n_bulk + n_anomalies < len(y):
+        raise ValueError(
+            f"{what} two rows of the bulk (+1) or more, and anomalies (-1), only; got {n_bulk} and "
+            f"{n_anomalies} of {len(y)} rows"
+        )
 
 
 PROTOCOLS = ("one-class", "contaminated", "rare-event", "published", "published-contaminated")

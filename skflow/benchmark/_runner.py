@@ -164,10 +164,11 @@ def _check_consistent(config: Config, rows: list[dict[str, Any]], path: Path) ->
 def _run(config: Config, fits: list[tuple[Task, Detector]], results: ResultsFile) -> None:
     """Make the fits in worker processes and write each row as it comes."""
     limits = Limits(config.time_limit_s, config.memory_limit_mib)
-    with _workers(config.jobs) as executor:
+    n_jobs = joblib.cpu_count() if config.jobs == -1 else config.jobs
+    with _workers(n_jobs) as executor:
         # In a worker: some detectors seed the global generators when they are made.
         executor.submit(check_detectors, config.detectors).result()
-        environment = describe_environment()
+        environment = describe_environment(n_jobs)
         if environment not in results.lines:
             results.append(environment)
         progress = _Progress(fits)
@@ -181,9 +182,8 @@ def _run(config: Config, fits: list[tuple[Task, Detector]], results: ResultsFile
 
 
 @contextmanager
-def _workers(jobs: int) -> Iterator[Any]:
+def _workers(n_jobs: int) -> Iterator[Any]:
     """Worker processes of one thread each, which end with the context."""
-    n_jobs = joblib.cpu_count() if jobs == -1 else jobs
     # joblib's own Parallel would work in this process for one job, with all its threads. A time
     # limit for idle workers: those of a runner that was killed must not stay.
     executor = ProcessPoolExecutor(

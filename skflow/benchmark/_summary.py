@@ -23,6 +23,7 @@ METRICS = {
     "average_precision": "AP",
     "tpr_at_1pct_fpr": "TPR at 1 % FPR",
 }
+COST = ("seconds", "peak_memory_mib")
 SIZES = ["n_train", "n_test", "n_features", "n_anomalies", "repeated", "twins"]
 #: Start of the names and classes of our own detectors.
 OURS = r"skflow\.|RealNVP|Flow|Contrastive|Autoencoder|Mahalanobis"
@@ -35,9 +36,9 @@ RULES = [
     "fail, the detector ranks behind all that finished. Leaving failures out would reward "
     'failing on hard data; "if finished" is that other mean, over each detector\'s own '
     "finished fits, and must not be compared between detectors that failed on different data.",
-    "Means, ranks and tests are over the data sets that all compared detectors have tried and at "
-    "least one finished. A detector that tried less than half of the most that any tried is not "
-    "compared.",
+    "Means, ranks and tests are over the splits (data sets and seeds) that all compared detectors "
+    "have tried, of data sets that at least one finished. A detector that tried less than half of "
+    "the most splits that any tried is not compared.",
     "Intervals are 95 % percentile intervals of 9,999 bootstrap draws of data sets with "
     "replacement. They hold for data sets like these; tables that share rows make them too short.",
     "Rank 1 is best; ties share their mean rank. Wins are data sets where no other detector is "
@@ -46,14 +47,15 @@ RULES = [
     "level are joined by a bar (Demsar, JMLR 7, 2006).",
     "Paired tests are two-sided Wilcoxon signed-rank tests over data sets with Holm's correction. "
     "A reference that was chosen because it is best looks better than it is.",
-    "Seconds are the median over all finished fits of fit and score together; memory is the median "
-    "growth of the process at its peak. Detectors on the Pareto front are those that no cheaper "
-    "one equals.",
+    "Seconds are the median over compared splits of fit and score together, without the choice of "
+    "a threshold; a fit over its time limit counts with that limit, another failure not at all. "
+    "Memory is the median growth of the process at its peak. Detectors on the Pareto front are "
+    "those that no cheaper one equals.",
 ]
 
 EXPLANATIONS = {
     "one-class": "Half of the normal rows train; the other half and every anomaly test. Equal "
-    "rows stay on one side, so no test row has a twin in training.",
+    "normal rows stay on one side, so no normal test row has a twin in training.",
     "contaminated": "Detectors train on all rows, anomalies included, without labels. The same "
     "rows are then scored.",
     "rare-event": "Half of the bulk and {} labelled rare rows train. The other halves of both "
@@ -108,10 +110,14 @@ def _prepare(results: Any) -> Any:
     fits = results.copy()
     fits["failed"] = fits["error"].notna()
     fits["seconds"] = fits["fit_seconds"] + fits["score_seconds"]
-    for setting in ("params", "max_rows"):
+    for setting in ("use", "params"):
         text = fits[setting].map(lambda value: json.dumps(value, sort_keys=True))
         several = text.groupby(fits["detector"]).transform("nunique") > 1
         fits["detector"] = fits["detector"].where(~several, fits["detector"] + " " + text)
+    # A table cut to another number of rows is another table.
+    cap = fits["max_rows"].map(lambda rows: "all rows" if np.isnan(rows) else f"{rows:.0f} rows")
+    several = cap.groupby([fits["dataset"], fits["protocol"]]).transform("nunique") > 1
+    fits["dataset"] = fits["dataset"].where(~several, fits["dataset"] + ", " + cap)
     prevalence = fits["n_anomalies"] / fits["n_test"]
     # A fit that failed early may not know its test rows; other detectors had the same.
     known = prevalence.groupby([fits["dataset"], fits["protocol"]]).transform("mean")
@@ -139,15 +145,21 @@ def _protocol(fits: Any, name: str, reference: str | None) -> dict[str, Any]:
     tried = grouped.size().unstack(fill_value=0)
     n_failed = grouped["failed"].sum().unstack(fill_value=0)
     detectors, datasets = list(tried.columns), list(tried.index)
-    n_tried = (tried > 0).sum()
-    names = [d for d in detectors if n_tried[d] >= n_tried.max() / 2]
-    usable = (tried[names] > 0).all(axis=1) & (n_failed < tried).any(axis=1)
-    shared = list(tried.index[usable])
+    names = [d for d in detectors if tried[d].sum() >= tried.sum().max() / 2]
+    # Only splits that all of them have tried: others would compare other rows.
+    candidates = fits[fits["detector"].isin(names)]
+    n_tried = candidates.groupby(["dataset", "seed"])["detector"].transform("nunique")
+    compared = candidates[n_tried == len(names)]
+    some_finished = ~compared.groupby("dataset")["failed"].transform("all").astype(bool)
+    compared = compared[some_finished]
+    shared = sorted(compared["dataset"].unique())
+    matched = compared.groupby(["dataset", "detector"])
 
     by_detector = fits.groupby("detector")
     is_ours = fits["detector"].str.match(OURS) | fits["use"].astype(str).str.match(OURS)
     ours = set(fits["detector"][is_ours])
-    cost = by_detector[["seconds", "peak_memory_mib"]].median()
+    cost = by_detector[list(COST)].median()
+    cost.update(compared.groupby("detector")[list(COST)].median())
     count = by_detector["failed"].agg(["size", "sum"])
     sizes = fits.groupby("dataset")[SIZES].mean().round(4)
     cells = {metric: grouped[metric].mean().unstack().round(12) for metric in METRICS}
@@ -181,9 +193,9 @@ def _protocol(fits: Any, name: str, reference: str | None) -> dict[str, Any]:
         "cells": {metric: _plain(cells[metric].to_numpy()) for metric in METRICS},
         "comparisons": {
             metric: _compare(
-                cells[metric].loc[shared, names],
-                (n_failed == tried).loc[shared, names].to_numpy(),
-                grouped[f"finished_{metric}"].mean().unstack()[names].mean().to_numpy(),
+                matched[metric].mean().unstack().round(12),
+                matched["failed"].all().unstack().to_numpy(),
+                matched[f"finished_{metric}"].mean().unstack().mean().to_numpy(),
                 cost.loc[names, "seconds"].to_numpy(),
                 reference if reference in names else None,
             )

@@ -50,7 +50,7 @@ class FlowNeighborsDetector(BaseDetector):
         For n < 2,000 rows it trains for 60 steps with batches of 128; for more, with networks of
         width 64, for ``5 * sqrt(n)`` steps, at most 1,500, with batches of 256.
     n_neighbors : "auto" or int, default="auto"
-        Number of neighbours, all rows at most. "auto" is 5, and 32 with `trim`: anomalies in
+        Number of neighbours, all other rows at most. "auto" is 5, and 32 with `trim`: anomalies in
         training have each other for neighbours.
     trim : float in [0, 0.5), default=0.0
         Share of the training rows, that of the lowest density, that are no neighbours and do not
