@@ -6,7 +6,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: demo test test-all lint format docs benchmark chromium clean
+.PHONY: demo test test-all lint format docs benchmark reports chromium clean
 
 demo: .venv/bench
 	$(BIN)/python benchmarks/magic.py --output demo-output
@@ -39,14 +39,25 @@ benchmark: .venv/bench
 	$(BIN)/python benchmarks/densities.py --output benchmarks/results/densities
 	$(BIN)/python benchmarks/ensembles.py --output benchmarks/results/ensembles
 	$(BIN)/python benchmarks/parallel.py --output benchmarks/results/parallel
-	for name in one_class contaminated published planar rare_event ablation; do \
+	for name in $(CONFIGS) ablation; do \
 		PYTHONPATH=benchmarks $(BIN)/python -m skflow.benchmark run \
 			benchmarks/configs/$$name.toml || exit; done
-	for name in one_class contaminated planar rare_event; do \
-		$(BIN)/python -m skflow.benchmark report benchmarks/results/detectors/$$name.jsonl \
-			--output benchmarks/results/detectors/$$name --title "Benchmark: $$name" || exit; done
-	$(BIN)/python benchmarks/published.py benchmarks/results/detectors/published.jsonl \
-		benchmarks/results/detectors/planar.jsonl
+	$(MAKE) reports
+
+# Of the results of all detectors, which are committed; a run goes on with them.
+CONFIGS := one_class contaminated published published_large planar rare_event rare_event_few
+DETECTORS := benchmarks/results/detectors
+REPORT := $(BIN)/python -m skflow.benchmark report
+reports: .venv/bench
+	$(REPORT) $(DETECTORS)/one_class.jsonl --output $(DETECTORS)/one_class \
+		--title "One class" --reference FlowNeighborsDetector
+	$(REPORT) $(DETECTORS)/contaminated.jsonl --output $(DETECTORS)/contaminated \
+		--title "Training rows with anomalies among them"
+	$(REPORT) $(DETECTORS)/rare_event*.jsonl --output $(DETECTORS)/rare_event \
+		--title "Rare events" --reference ContrastiveFlowDetector
+	$(REPORT) $(DETECTORS)/planar.jsonl --output $(DETECTORS)/planar --title "The planar flow"
+	$(BIN)/python benchmarks/published.py $(DETECTORS)/published*.jsonl
+	$(BIN)/python benchmarks/published.py $(DETECTORS)/planar.jsonl --output $(DETECTORS)/planar
 	$(BIN)/python benchmarks/ablation.py
 
 # Where there is no Chromium or Chrome, root on Debian installs it and others learn how. Without

@@ -37,14 +37,14 @@ def read_published(folder: Path, protocol: str, metric: str) -> pd.DataFrame:
 def compare(results: pd.DataFrame, folder: Path, protocol: str) -> str:
     """Markdown of one protocol: all methods on the same tables, best AUROC first."""
     rows = results[results["protocol"] == protocol]
-    ours = {
-        metric: 100 * rows.pivot_table(metric, "dataset", "detector", aggfunc="mean")
-        for metric in METRICS
-    }
+    by_table = rows.groupby(["dataset", "detector"])
+    failed = by_table["error"].agg(lambda errors: errors.notna().any()).unstack(fill_value=True)
+    ours = {metric: 100 * by_table[metric].mean().unstack().mask(failed) for metric in METRICS}
+    seeds = rows.groupby("detector")["seed"].nunique()
     means = {}
     for metric, table in ours.items():
         table.index = table.index.str.partition("/").get_level_values(2).str.lower()
-        table = table.dropna(axis=1)  # a mean over fewer tables would compare other things
+        table = table.dropna(axis=1)  # a mean over fewer tables or splits is of other things
         published = read_published(folder, protocol, metric)
         common = table.index.intersection(published.index)
         ours[metric] = table.loc[common]
@@ -52,12 +52,14 @@ def compare(results: pd.DataFrame, folder: Path, protocol: str) -> str:
             [table.loc[common].mean(), published.loc[common].mean().rename("{} (published)".format)]
         )
     text = pd.DataFrame(means).sort_values("auroc", ascending=False).round(2)
+    text["seeds"] = seeds.reindex(text.index).map("{:.0f}".format, na_action="ignore").fillna("-")
     text = text.rename_axis("method").rename(
         columns={"auroc": "AUROC", "average_precision": "average precision"}
     )
     lines = [
         f"### {protocol}",
-        f"Means in percent over {len(ours['auroc'])} tables and {rows['seed'].nunique()} seed(s).",
+        f"Means in percent over {len(ours['auroc'])} tables, of each over its seeds (shown are the "
+        "most seeds of a table). Detectors with a failed fit are left out.",
         text.reset_index().to_markdown(index=False, floatfmt=".2f"),
     ]
     published = read_published(folder, protocol, "auroc")

@@ -8,6 +8,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 
+from skflow.benchmark import load_table
 from skflow.datasets import _adbench, fetch_adbench
 from skflow.datasets._adbench_tables import DIGESTS
 
@@ -78,6 +79,22 @@ def test_any_table_in_the_folder(tmp_path, monkeypatch):
     np.testing.assert_array_equal(data, X)
     np.testing.assert_array_equal(target, np.repeat([-1, 1], [3, 27]))
     assert _adbench.adbench_names("features")[0] == ["my.own"]
+
+
+def test_a_name_in_both_folders(tmp_path, monkeypatch):
+    monkeypatch.setenv("SKFLOW_DATA", str(tmp_path))
+    for folder, n in (("adbench", 30), ("features", 40)):
+        write_table(tmp_path / folder / "mine.npz", n, 4, 3)
+        assert len(fetch_adbench(f"{folder}/mine").data) == n
+        assert len(load_table(f"{folder}/mine").X) == n
+    write_table(tmp_path / "features" / "mnist.npz", 40, 4, 3)
+    assert len(fetch_adbench("mnist").data) == 40
+    for name in ("mine", "features/glass", "elsewhere/mine"):
+        with pytest.raises(ValueError, match=f"name must be .*; got '{name}'"):
+            fetch_adbench(name)
+    monkeypatch.setattr(_adbench, "BASE_URL", "http://127.0.0.1:1")
+    with pytest.raises(OSError, match=r"mnist must be at adbench/24_mnist\.npz"):
+        fetch_adbench("adbench/mnist", data_home=tmp_path / "cache")
 
 
 @pytest.mark.parametrize(

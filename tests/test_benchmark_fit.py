@@ -1,6 +1,7 @@
 """One fit of a benchmark: labels, scores, seeds, and what cannot be made."""
 
 import os
+import warnings
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from skflow.benchmark._fit import (
     run_fit,
 )
 from skflow.benchmark._protocol import Trial
+from skflow.detectors import BaseDetector
 
 WINE = "sklearn/wine"
 
@@ -40,6 +42,17 @@ def test_measure(trial):
     assert aurocs[0] == aurocs[2] != aurocs[1]
 
 
+@pytest.mark.parametrize("name", ["KNN", "DTE-NP", "MahalanobisDetector", "RealNVPOutlierDetector"])
+def test_nobody_spends_time_on_a_threshold(trial, name, monkeypatch):
+    calls = []
+    monkeypatch.setattr(BaseDetector, "_threshold", lambda *args: calls.append(args) or 0.0)
+    model = build(Detector(name, name, {}), seed=0, n_features=3)
+    assert measure(model, trial, False, 0)["auroc"] > 0.7
+    assert not calls
+    model.fit(trial.X_train)  # elsewhere there is one
+    assert len(calls) == 1
+
+
 def test_classifiers_score_by_their_probability(trial):
     forest = ExtraTreesClassifier(random_state=0).fit(trial.X_train, trial.y_train)
     scores = anomaly_scores(forest, trial.X_test)
@@ -58,6 +71,16 @@ def test_what_cannot_be_imported():
     message = "detector x cannot be made: ModuleNotFoundError: No module named 'nowhere'"
     with pytest.raises(ValueError, match=message):
         check_detectors((Detector("x", "nowhere.at_all:Norm", {}),))
+
+
+def test_a_table_that_is_warned_of_is_an_error(monkeypatch):
+    def load(name):
+        warnings.warn("other values", UserWarning, stacklevel=2)
+
+    monkeypatch.setattr("skflow.benchmark._fit.load_table", load)
+    task = Task("adbench/glass", "one-class", 0, None)
+    row = run_fit(task, Detector("x", "misbehaving:Norm", {}), Limits(9.0, 999.0), os.getppid())
+    assert row["error"] == "UserWarning: other values"
 
 
 def test_a_split_that_cannot_be_made_is_an_error():

@@ -23,6 +23,7 @@ def folder(tmp_path):
 def results(tmp_path):
     fits = [("glass", 0, "KNN", 0.92), ("glass", 1, "KNN", 0.90), ("Wine", 0, "KNN", 0.80)]
     fits += [("glass", 0, "LOF", 0.99)]  # one table only: no mean to compare
+    fits += [("glass", 0, "PCA", 0.99), ("Wine", 0, "PCA", 0.99), ("Wine", 1, "PCA", None)]
     lines = [
         {
             "kind": "fit",
@@ -34,8 +35,8 @@ def results(tmp_path):
             "params": {},
             "max_rows": None,
             "auroc": auroc,
-            "average_precision": auroc / 2,
-            "error": None,
+            "average_precision": auroc and auroc / 2,
+            "error": None if auroc else "ValueError: no",
         }
         for dataset, seed, detector, auroc in fits
     ]
@@ -48,9 +49,9 @@ def test_means_over_common_tables(results, folder):
     text = published.compare(results, folder, "published")
     rows = [line.split("|")[1:-1] for line in text.splitlines() if line.startswith("|")][2:]
     assert [[cell.strip() for cell in row] for row in rows] == [
-        ["KNN", "85.50", "42.75"],
-        ["KNN (published)", "85.00", "85.00"],
-        ["PlanarFlow (published)", "65.00", "65.00"],
+        ["KNN", "85.50", "42.75", "2"],
+        ["KNN (published)", "85.00", "85.00", "-"],
+        ["PlanarFlow (published)", "65.00", "65.00", "-"],
     ]
-    assert "over 2 tables and 2 seed(s)" in text
+    assert "over 2 tables, of each over its seeds" in text
     assert "median difference 0.50 points; largest: glass 1.0, wine 0.0" in text

@@ -108,7 +108,7 @@ def _datasets(include: Any, exclude: Any) -> tuple[str, ...]:
         raise ValueError(f"datasets: {error}") from error
     excluded: set[str] = set()
     for pattern in _strings(exclude, "exclude"):
-        matched = {name for name in names if fnmatchcase(name, pattern)}
+        matched = {name for name in names if fnmatchcase(name.lower(), pattern.lower())}
         if not matched:
             raise ValueError(f"exclude must match one of the datasets; got {pattern!r}")
         excluded |= matched

@@ -69,7 +69,7 @@ def load_table(name: str) -> Table:
     found = _find(name)
     if found in LOADERS:
         return Table(found, *LOADERS[found]())
-    return Table(found, *fetch_adbench(found.partition("/")[2], return_X_y=True))
+    return Table(found, *fetch_adbench(found, return_X_y=True))
 
 
 def table_names(pattern: str) -> list[str]:

@@ -67,7 +67,8 @@ def fetch_adbench(
     ----------
     name : str
         Name as in ADBench's files, in any case, with or without their number: "glass" or
-        "14_glass", "magic.gamma"; "CIFAR10_0", "MNIST-C_fog", "MVTec-AD_bottle".
+        "14_glass", "magic.gamma"; "CIFAR10_0", "MNIST-C_fog", "MVTec-AD_bottle". A folder may
+        stand before it, "adbench/glass" or "features/CIFAR10_0": it is then looked for only there.
     data_home : path-like or None, default=None
         Cache folder of the download; by default the user's cache folder for skflow.
     return_X_y : bool, default=False
@@ -84,8 +85,9 @@ def fetch_adbench(
     OSError
         If the table is neither there nor can be downloaded.
     ValueError
-        If `name` is neither there nor on ADBench's list, or the file is not a table of finite
-        numbers with labels 0 and 1, or a download has not the size that ADBench publishes.
+        If `name` is neither there nor on ADBench's list, or two files have it; if the file is not
+        a table of finite numbers with labels 0 and 1, or a download has not the size that ADBench
+        publishes.
     ImportError
         If a download needs pooch, which is not installed.
 
@@ -112,14 +114,17 @@ def fetch_adbench(
     >>> glass.data.shape, int((glass.target == -1).sum())  # doctest: +SKIP
     ((214, 7), 9)
     """
-    there = {short.lower(): path for path in _files() for short in (path.stem, _short(path.stem))}
-    key = name.lower().removesuffix(".npz")
-    path = there.get(key) or there.get(_short(key))
-    if path is not None:
+    folder, _, key = name.lower().removesuffix(".npz").rpartition("/")
+    paths = [path for path in _files() if folder in ("", path.parent.name) and _is(path.stem, key)]
+    if len(paths) > 1:
+        both = " and ".join(map(str, paths))
+        raise ValueError(f"name must be that of one table; got {name!r}, which {both} have")
+    if paths:
+        path = paths[0]
         X, y = _read(path)
     else:
         known = KNOWN.get(_short(key))
-        if known is None or key not in (known.name.lower(), known.stem.lower()):
+        if known is None or not _is(known.stem, key) or folder not in ("", known.folder):
             names = {_short(path.stem) for path in _files()} | {k.name for k in KNOWN.values()}
             raise ValueError(f"name must be that of an ADBench table; {got_name(name, names)}")
         path = _download(known, data_home)
@@ -148,6 +153,12 @@ def _files() -> list[Path]:
 def _short(stem: str) -> str:
     """Leave out the number of ADBench's file names."""
     return re.sub(r"^\d+_", "", stem)
+
+
+def _is(stem: str, key: str) -> bool:
+    """Whether a file's name is what was asked for, but for the number that one of them lacks."""
+    stem = stem.lower()
+    return key in (stem, _short(stem)) or stem == _short(key)
 
 
 def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
