@@ -118,3 +118,10 @@ class Threaded(Norm):
             raise RuntimeError("used before in this process")
         Threaded.used = True
         threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+
+
+class DeadOnArrival(Norm):
+    """Takes its process down when it is made."""
+
+    def __init__(self):
+        os._exit(3)

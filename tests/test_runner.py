@@ -293,6 +293,14 @@ def test_refused(tmp_path, change, message):
     assert path.read_bytes() == before
 
 
+def test_a_worker_that_dies_outside_of_a_fit(tmp_path, start):
+    runner = start({"datasets": [WINE], "detectors": [bad("DeadOnArrival")]})
+    _, stderr = runner.communicate(timeout=60)
+    assert runner.returncode == 1
+    assert "a worker process died outside of a fit; run it again to go on" in stderr
+    assert "Traceback" not in stderr
+
+
 def test_mistakes_on_the_command_line(tmp_path, caplog):
     path = tmp_path / "config.toml"
     path.write_text('datasets = ["sklearn/wine"]\ndetectors = ["KNN"]\nseed = 3\n')

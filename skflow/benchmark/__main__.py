@@ -12,7 +12,7 @@ logger = logging.getLogger(__name__)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; 0 is success, 2 a mistake in what was asked for, 130 Ctrl-C."""
+    """Run one command; 0 is success, 1 a dead worker, 2 a mistake in the call, 130 Ctrl-C."""
     parser = argparse.ArgumentParser(prog="python -m skflow.benchmark", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="fit all that is missing in the results file")
@@ -44,6 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 options.results, options.output, title=options.title, reference=options.reference
             )
             logger.info("written: %s", page)
+    except ChildProcessError as error:
+        logger.error("%s", error)
+        return 1
     except (ValueError, OSError, ImportError) as error:
         logger.error("%s", error)
         return 2

@@ -6,6 +6,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from concurrent.futures import as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from datetime import timedelta
 from itertools import product
@@ -91,6 +92,9 @@ def run_benchmark(
         same detector with other parameters or of another ``max_rows``.
     BlockingIOError
         If another run is writing to the file.
+    ChildProcessError
+        If a worker process died outside of a fit, as by the system for want of memory; a later
+        run goes on.
     ImportError
         If psutil is not installed.
 
@@ -191,6 +195,10 @@ def _workers(n_jobs: int) -> Iterator[Any]:
     )
     try:
         yield executor
+    except BrokenProcessPool as error:  # a fit that dies is a row: this was before or after one
+        raise ChildProcessError(
+            f"a worker process died outside of a fit; run it again to go on ({error})"
+        ) from error
     finally:
         executor.shutdown(kill_workers=True)  # they hold nothing, and their own end takes seconds
 
