@@ -214,8 +214,7 @@ class DataNeighbors(FlowNeighborsDetector):
         return MahalanobisDetector(covariance="diagonal")  # not looked at: the cheapest
 
     def _coordinates(self, X: np.ndarray) -> list[np.ndarray]:
-        z = standardized(X, self.mean_, self.scale_)
-        return [z / self.ranges_[0], np.arcsinh(z) / self.ranges_[1]]
+        return self._data_coordinates(X)
 
 
 class TailsAsTheyAre(FlowNeighborsDetector):

@@ -125,10 +125,11 @@ def _deepod(entry: Entry, params: dict[str, Any], seed: int, n_features: int) ->
     from ..interop._pyod import PyODDetector, _kept_generators
     from ._peers import DeepODModel
 
-    with _kept_generators():  # so that a missing package or a wrong parameter fails here
-        _class(entry)(**{"device": "cpu", "verbose": 0} | params)
+    _class(entry)  # so that a missing package fails here
     seed = params.pop("random_state", seed)
     model = DeepODModel(entry.name, params)
+    with _kept_generators():
+        model.make()  # and a wrong parameter
     return PyODDetector(model, contamination=CONTAMINATION, random_state=seed)
 
 

@@ -212,11 +212,15 @@ class DeepODModel(BaseEstimator):
 
     def fit(self, X: np.ndarray) -> "DeepODModel":
         """Train on all rows of X (n, d)."""
-        model = getattr(import_module("deepod.models"), self.model)
-        options = {"device": "cpu", "verbose": 0, "random_state": self.random_state}
-        self.model_ = model(**options | (self.params or {}))
+        self.model_ = self.make()
         self.model_.fit(np.asarray(X, dtype=np.float32))
         return self
+
+    def make(self) -> Any:
+        """DeepOD's own model, untrained."""
+        model = getattr(import_module("deepod.models"), self.model)
+        options = {"device": "cpu", "verbose": 0, "random_state": self.random_state}
+        return model(**options | (self.params or {}))
 
     def decision_function(self, X: np.ndarray) -> np.ndarray:
         """Scores (n,) of the rows of X: higher is more anomalous."""

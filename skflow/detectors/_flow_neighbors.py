@@ -170,9 +170,13 @@ class FlowNeighborsDetector(BaseDetector):
 
     def _coordinates(self, X: np.ndarray) -> list[np.ndarray]:
         """Rows in the three coordinate systems in which neighbours are near."""
-        z = standardized(X, self.mean_, self.scale_)
         latent = np.clip(self.estimator_._latent(X), -MAX_LATENT, MAX_LATENT)
-        return [z / self.ranges_[0], np.arcsinh(z) / self.ranges_[1], latent]
+        return [*self._data_coordinates(X), latent]
+
+    def _data_coordinates(self, X: np.ndarray) -> list[np.ndarray]:
+        """Rows in ranges of the features, as they are and with their tails drawn in."""
+        z = standardized(X, self.mean_, self.scale_)
+        return [z / self.ranges_[0], np.arcsinh(z) / self.ranges_[1]]
 
     def _score_samples(self, X: np.ndarray, *, without_self: bool = False) -> np.ndarray:
         return np.concatenate(
@@ -184,6 +188,8 @@ class FlowNeighborsDetector(BaseDetector):
 
     def _held_out_scores(self, held_out: np.ndarray) -> np.ndarray:
         scores = self._score_samples(held_out, without_self=True)
+        if not self.trim:
+            return scores
         trimmed = self.estimator_._score_samples(held_out) < self._least_density
         if trimmed.any():  # these are not among the neighbours
             scores[trimmed] = self._score_samples(held_out[trimmed])
