@@ -31,9 +31,9 @@ class Preprocessed(RealNVPOutlierDetector):
     def _make_transformer(self, n_samples: int) -> Any:
         raise NotImplementedError
 
-    def _fit(self, X: np.ndarray, X_contrast: np.ndarray) -> np.ndarray | None:
+    def _fit(self, X: np.ndarray, contrast: Any) -> np.ndarray | None:
         self.transformer_ = self._make_transformer(len(X)).fit(X)
-        return super()._fit(self.transformer_.transform(X), X_contrast)
+        return super()._fit(self.transformer_.transform(X), contrast)
 
     def _score_samples(self, X: np.ndarray) -> np.ndarray:
         return super()._score_samples(self.transformer_.transform(X))
@@ -121,8 +121,8 @@ class MultiScaleNoise(RealNVPOutlierDetector):
     N_HELD_OUT = 2000
 
     # The condition is a last column, which noise fills in.
-    def _fit(self, X: np.ndarray, X_contrast: np.ndarray) -> np.ndarray | None:
-        return super()._fit(_with_last(X, 0.0), X_contrast)
+    def _fit(self, X: np.ndarray, contrast: Any) -> np.ndarray | None:
+        return super()._fit(_with_last(X, 0.0), contrast)
 
     def _resolved_architecture(self, X: np.ndarray) -> dict[str, Any]:
         return {**super()._resolved_architecture(X), "condition": [X.shape[1] - 1]}
@@ -178,8 +178,8 @@ class Typicality(RealNVPOutlierDetector):
 
     _is_log_density = False
 
-    def _fit(self, X: np.ndarray, X_contrast: np.ndarray) -> np.ndarray | None:
-        held_out = super()._fit(X, X_contrast)
+    def _fit(self, X: np.ndarray, contrast: Any) -> np.ndarray | None:
+        held_out = super()._fit(X, contrast)
         typical = X if held_out is None else held_out
         self.mean_log_prob_ = float(super()._score_samples(typical).mean())
         return held_out
@@ -235,8 +235,8 @@ class TailsDrawnIn(FlowNeighborsDetector):
 class DataInDeviations(FlowNeighborsDetector):
     """Distances in the data in standard deviations of the features, not in their ranges."""
 
-    def _fit(self, X: np.ndarray, X_contrast: np.ndarray) -> np.ndarray | None:
-        held_out = super()._fit(X, X_contrast)
+    def _fit(self, X: np.ndarray, contrast: Any) -> np.ndarray | None:
+        held_out = super()._fit(X, contrast)
         z = standardized(X, self.mean_, self.scale_)
         deviations = np.array([z.std(axis=0), np.arcsinh(z).std(axis=0)])
         self.ranges_ = list(np.where(deviations > 0, deviations, 1.0))

@@ -2,10 +2,13 @@
 
 from .detectors import (
     AutoencoderDetector,
+    ClassConditionalFlowDetector,
     ContrastiveFlowDetector,
+    DensityRatioDetector,
     FlowEnsemble,
     FlowNeighborsDetector,
     MahalanobisDetector,
+    RareEventDetector,
     RealNVPOutlierDetector,
 )
 from .hillas import HillasTransformer
@@ -14,10 +17,13 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AutoencoderDetector",
+    "ClassConditionalFlowDetector",
     "ContrastiveFlowDetector",
+    "DensityRatioDetector",
     "FlowEnsemble",
     "FlowNeighborsDetector",
     "HillasTransformer",
     "MahalanobisDetector",
+    "RareEventDetector",
     "RealNVPOutlierDetector",
 ]

@@ -4,6 +4,7 @@ from typing import Any
 
 from sklearn.base import _fit_context as fit_context
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.validation import _check_sample_weight as check_sample_weight
 
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
@@ -34,6 +35,7 @@ __all__ = [
     "HasMethods",
     "Interval",
     "StrOptions",
+    "check_sample_weight",
     "fit_context",
     "with_callbacks",
 ]

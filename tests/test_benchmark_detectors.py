@@ -18,12 +18,12 @@ import skflow
 from skflow.benchmark import _detectors, detector_names, make_detector
 from skflow.benchmark._peers import (
     EPSILON,
-    BalancedMLPClassifier,
     DTENPDetector,
     PlanarFlowDetector,
     SklearnDetector,
     planar_layers,
 )
+from skflow.detectors._mlp import BalancedMLPClassifier
 
 CLASSIFIERS = ["random forest", "extra-trees", "boosting", "MLP"]
 #: What keeps the slow ones quick; all others run with their defaults.
@@ -96,7 +96,7 @@ def test_seeds(blobs, name):
 
 def test_names():
     names = detector_names()
-    assert len(names) == len(set(names)) == 6 + 17 + 5 + 2 + 4
+    assert len(names) == len(set(names)) == 9 + 17 + 5 + 2 + 4
     own = {name for name in skflow.__all__ if hasattr(getattr(skflow, name), "fit")}
     assert {name for name in own if name.endswith(("Detector", "Ensemble"))} >= set(names[:5])
     with pytest.raises(ValueError, match="got 'RealNVP'; did you mean 'RealNVPOutlierDetector'"):

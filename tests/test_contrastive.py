@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import torch
 from known_optimum import contrastive_optimum, total_variation
 from scipy.stats import multivariate_normal
 from sklearn import config_context
@@ -11,7 +10,6 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skflow import ContrastiveFlowDetector, RealNVPOutlierDetector
-from skflow.detectors._negatives import permuted_subsets
 from skflow.metrics import get_scorer, roc_auc_score
 
 
@@ -74,27 +72,6 @@ def test_labelled_rows_are_the_same_as_auxiliary_rows(quick, labelled):
     by_label = quick.fit(X, y).score_samples(X)
     by_sample = quick.fit(X[y == 1], X_contrast=X[y == -1]).score_samples(X)
     np.testing.assert_array_equal(by_label, by_sample)
-
-
-def test_without_contrast_rows_broken_dependence_is_flagged(quick):
-    rng = np.random.RandomState(0)
-    t = rng.normal(size=1500)
-    X = np.column_stack([t, t + 0.3 * rng.normal(size=1500)])
-    broken = np.column_stack([X[:500, 0], rng.permutation(X[:500, 1])])
-    quick.fit(X[:1000])
-    scores = -np.concatenate([quick.score_samples(X[1000:]), quick.score_samples(broken)])
-    assert roc_auc_score(np.repeat([1, -1], 500), scores) > 0.8
-
-
-def test_permuted_subsets_break_rows_but_keep_margins():
-    generator = torch.Generator().manual_seed(0)
-    bulk = torch.arange(3000.0).reshape(1000, 3)
-    negatives = permuted_subsets(bulk, generator)
-    kept = (negatives == bulk).sum(dim=1)
-    assert (kept >= 1).all()
-    assert (kept == 3).float().mean() < 0.02  # a donor may happen to be the row itself
-    for k in range(3):
-        assert set(negatives[:, k].tolist()) <= set(bulk[:, k].tolist())
 
 
 @pytest.mark.parametrize(

@@ -175,5 +175,5 @@ REGISTRY: dict[str, Entry] = {
     "random forest": Entry(_ENSEMBLE, "RandomForestClassifier", _own),
     "extra-trees": Entry(_ENSEMBLE, "ExtraTreesClassifier", _own),
     "boosting": Entry(_ENSEMBLE, "HistGradientBoostingClassifier", _own),
-    "MLP": Entry("._peers", "BalancedMLPClassifier", _own),
+    "MLP": Entry("..detectors._mlp", "BalancedMLPClassifier", _own),
 }

@@ -6,13 +6,12 @@ from typing import Any
 import numpy as np
 import torch
 from scipy.stats import norm
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.neighbors import NearestNeighbors
-from sklearn.neural_network import MLPClassifier
-from sklearn.utils import check_random_state, check_X_y
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils import check_random_state
 
 from ..detectors import BaseDetector
+from ..detectors._contrast import ContrastRows
 
 #: In PlanarFlowDetector's log-determinant, as published: keeps the logarithm finite.
 EPSILON = 1e-6
@@ -53,7 +52,7 @@ class DTENPDetector(BaseDetector):
         self.contamination = contamination
         self.nan_policy = nan_policy
 
-    def _fit(self, X: np.ndarray, X_contrast: np.ndarray) -> None:
+    def _fit(self, X: np.ndarray, contrast: ContrastRows) -> None:
         self.neighbors_ = NearestNeighbors(n_neighbors=min(self.n_neighbors, len(X))).fit(X)
 
     def _score_samples(self, X: np.ndarray) -> np.ndarray:
@@ -127,7 +126,7 @@ class PlanarFlowDetector(BaseDetector):
         self.random_state = random_state
         self.nan_policy = nan_policy
 
-    def _fit(self, X: np.ndarray, X_contrast: np.ndarray) -> None:
+    def _fit(self, X: np.ndarray, contrast: ContrastRows) -> None:
         if self.score not in ("log_prob", "log_det"):
             raise ValueError(f"score must be 'log_prob' or 'log_det'; got {self.score!r}")
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
@@ -185,7 +184,7 @@ class SklearnDetector(BaseDetector):
         self.contamination = contamination
         self.nan_policy = nan_policy
 
-    def _fit(self, X: np.ndarray, X_contrast: np.ndarray) -> None:
+    def _fit(self, X: np.ndarray, contrast: ContrastRows) -> None:
         self.estimator_ = clone(self.estimator).fit(X)
 
     def _score_samples(self, X: np.ndarray) -> np.ndarray:
@@ -225,66 +224,3 @@ class DeepODModel(BaseEstimator):
     def decision_function(self, X: np.ndarray) -> np.ndarray:
         """Scores (n,) of the rows of X: higher is more anomalous."""
         return self.model_.decision_function(np.asarray(X, dtype=np.float32))
-
-
-class BalancedMLPClassifier(ClassifierMixin, BaseEstimator):
-    """A multi-layer perceptron that sees as many rows of each class, for a few steps.
-
-    Parameters
-    ----------
-    n_steps : int, default=300
-        Steps of the optimiser.
-    batch_size : int, default=256
-        Rows of a step, the same number of each class, drawn with replacement.
-    hidden_layer_sizes, alpha, learning_rate_init : default=(128, 128), 1e-4 and 1e-3
-        As in `sklearn.neural_network.MLPClassifier`, all else of which is at its default.
-    random_state : int, RandomState instance or None, default=None
-        Seed of the first weights and the draws.
-    """
-
-    def __init__(
-        self,
-        *,
-        n_steps: int = 300,
-        batch_size: int = 256,
-        hidden_layer_sizes: Any = (128, 128),
-        alpha: float = 1e-4,
-        learning_rate_init: float = 1e-3,
-        random_state: Any = None,
-    ):
-        self.n_steps = n_steps
-        self.batch_size = batch_size
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.alpha = alpha
-        self.learning_rate_init = learning_rate_init
-        self.random_state = random_state
-
-    def fit(self, X: Any, y: Any) -> "BalancedMLPClassifier":
-        """Train on X (n, d) and the classes y (n,), at least two of them."""
-        X, y = check_X_y(X, y)
-        self.classes_ = np.unique(y)
-        if len(self.classes_) < 2:
-            raise ValueError(f"y must hold at least two classes; got {self.classes_}")
-        rng = check_random_state(self.random_state)
-        rows = [np.flatnonzero(y == label) for label in self.classes_]
-        n_each = max(self.batch_size // len(rows), 1)
-        self.model_ = MLPClassifier(
-            self.hidden_layer_sizes,
-            alpha=self.alpha,
-            batch_size=n_each * len(rows),  # so that one call makes one step
-            learning_rate_init=self.learning_rate_init,
-            random_state=rng.randint(2**31 - 1),
-        )
-        for _ in range(self.n_steps):
-            batch = np.concatenate([rng.choice(own, n_each) for own in rows])
-            self.model_.partial_fit(X[batch], y[batch], classes=self.classes_)
-        return self
-
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """Probabilities (n, n_classes) of each class for the rows of X."""
-        check_is_fitted(self)
-        return self.model_.predict_proba(X)
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Classes (n,) of the rows of X."""
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]

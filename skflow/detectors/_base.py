@@ -10,7 +10,8 @@ from sklearn.base import BaseEstimator, OutlierMixin, clone
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from .._sklearn import Interval, StrOptions, fit_context
+from .._sklearn import Interval, StrOptions, check_sample_weight, fit_context
+from ._contrast import ContrastRows
 from ._validation import bulk_mask, check_rows, unchanged_on_error
 
 logger = logging.getLogger(__name__)
@@ -76,27 +77,35 @@ class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
             self._fit_checked(X, y)
         return self
 
-    def _fit_checked(self, X: Any, y: Any, X_contrast: Any = None) -> None:
+    def _fit_checked(
+        self, X: Any, y: Any, X_contrast: Any = None, sample_weight: Any = None
+    ) -> None:
         X = check_rows(self, X, reset=True)
-        is_bulk = bulk_mask(y, len(X))
+        is_bulk, weights = bulk_mask(y, len(X)), None
+        if sample_weight is not None:
+            weight = check_sample_weight(sample_weight, X, ensure_non_negative=True)
+            X, is_bulk, weight = (part[weight > 0] for part in (X, is_bulk, weight))
         has_nan = np.isnan(X).any(axis=1)
-        bulk, contrast = X[is_bulk & ~has_nan], X[~is_bulk & ~has_nan]
+        bulk, rare = X[is_bulk & ~has_nan], X[~is_bulk & ~has_nan]
+        if sample_weight is not None:
+            weights = weight[is_bulk & ~has_nan], weight[~is_bulk & ~has_nan]
         if len(bulk) < 2:
             raise ValueError(
                 f"{type(self).__name__} needs at least 2 bulk rows; got {len(bulk)} of "
                 f"{len(X)} rows ({(~is_bulk).sum()} labelled -1, {has_nan.sum()} with NaN)"
             )
-        n_given, n_contrast = len(X), int((~is_bulk).sum())
+        n_given, n_contrast, auxiliary = len(X), int((~is_bulk).sum()), X[:0]
         if X_contrast is not None:
-            extra = check_rows(self, X_contrast, reset=False, input_name="X_contrast")
-            contrast = np.concatenate([contrast, extra[~np.isnan(extra).any(axis=1)]])
-            n_given, n_contrast = n_given + len(extra), n_contrast + len(extra)
-        if self._uses_contrast and n_contrast and len(contrast) == 0:
+            given = check_rows(self, X_contrast, reset=False, input_name="X_contrast")
+            auxiliary = given[~np.isnan(given).any(axis=1)]
+            n_given, n_contrast = n_given + len(given), n_contrast + len(given)
+        contrast = ContrastRows(rare, auxiliary, weights)
+        if self._uses_contrast and n_contrast and contrast.n_rows == 0:
             raise ValueError(
                 f"all {n_contrast} contrast rows (y = -1 or X_contrast) contain NaN; at least one "
                 "must not, or none be given"
             )
-        self.n_omitted_ = n_given - len(bulk) - len(contrast)
+        self.n_omitted_ = n_given - len(bulk) - contrast.n_rows
         if self.n_omitted_:
             logger.info("left %d of %d rows with NaN out of training", self.n_omitted_, n_given)
         held_out = self._fit(bulk, contrast)
@@ -108,7 +117,7 @@ class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
             )
 
     def _threshold(
-        self, bulk: np.ndarray, contrast: np.ndarray, held_out: np.ndarray | None
+        self, bulk: np.ndarray, contrast: ContrastRows, held_out: np.ndarray | None
     ) -> float:
         if self.contamination != "auto":
             scores = self._score_samples(bulk)
@@ -130,7 +139,7 @@ class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
         return float(threshold - 1e-9 * max(abs(threshold), np.median(np.abs(scores))))
 
     @abstractmethod
-    def _fit(self, X: np.ndarray, X_contrast: np.ndarray) -> np.ndarray | None:
+    def _fit(self, X: np.ndarray, contrast: ContrastRows) -> np.ndarray | None:
         """Learn from bulk rows and known anomalies; return the bulk rows held out, if any."""
 
     @abstractmethod
@@ -141,7 +150,7 @@ class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
         """Scores of the held-out bulk rows as if they were new."""
         return self._score_samples(held_out)
 
-    def _cross_fitted_scores(self, bulk: np.ndarray, contrast: np.ndarray) -> np.ndarray:
+    def _cross_fitted_scores(self, bulk: np.ndarray, contrast: ContrastRows) -> np.ndarray:
         """Scores of bulk rows by a copy of the detector that did not train on them."""
         # A warm start cannot be repeated on fewer rows, so it is judged by its own.
         if len(bulk) < MIN_ROWS_TO_HOLD_OUT or getattr(self, "warm_start", False):
@@ -152,7 +161,7 @@ class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
         return copy._score_samples(bulk[held_out])
 
     def _fitted_copy(
-        self, detector: "BaseDetector", bulk: np.ndarray, contrast: np.ndarray, seed: Any = None
+        self, detector: "BaseDetector", bulk: np.ndarray, contrast: ContrastRows, seed: Any = None
     ) -> tuple[Any, np.ndarray | None]:
         """Fit a copy of a detector, without a threshold, to rows of the columns of this one.
 

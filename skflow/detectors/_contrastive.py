@@ -1,16 +1,19 @@
 """ContrastiveFlowDetector: rare events found with labelled examples or an auxiliary sample."""
 
+import math
 import warnings
 from numbers import Real
 from typing import Any
 
+import numpy as np
 import torch
 
-from .._sklearn import Interval, fit_context
-from ..objectives import Contrastive
-from ..training import Batch, batches
+from .._sklearn import Interval, StrOptions, fit_context
+from ..objectives import BulkRare, Contrastive, Exposure, TwoPhase
+from ..training import Batch, Noise, batches
+from ._contrast import ContrastRows, resembles_bulk
 from ._flow import FlowMixin
-from ._negatives import permuted_subsets
+from ._negatives import NEGATIVES, make_negatives
 from ._torch import CHUNK_ROWS, TorchDetector
 from ._validation import unchanged_on_error
 
@@ -18,21 +21,41 @@ from ._validation import unchanged_on_error
 class ContrastiveFlowDetector(FlowMixin, TorchDetector):
     """Detect rare events with a flow that likes the bulk and dislikes a contrast sample.
 
-    The contrastive normalizing flow of Schmier et al. [1]_: after a likelihood warm-up, a short
-    contrast phase lowers the density of the contrast rows, down to a clamp. Contrast rows are
-    those with y = -1 (known rare events), those of `X_contrast` (an auxiliary sample), or both;
-    with neither, bulk rows with permuted feature subsets.
+    After a warm-up on the likelihood of the bulk, a short contrast phase lowers the density of the
+    contrast rows. These are rows with y = -1 (known rare events), those of `X_contrast` (an
+    auxiliary sample), synthetic `negatives`, or several of them, which then count alike. Without
+    any it is a flow of the bulk.
 
     Its score ranks rows and is no longer the density of the bulk, so it has no `score` method:
     pass ``scoring=`` to searches.
 
     Parameters
     ----------
-    contrast_weight : float, default=3.0
-        Weight c of the contrast rows in the loss.
+    objective : {"contrastive", "bulk_rare", "exposure"}, default="contrastive"
+        What the contrast phase minimises: the contrastive loss of Schmier et al. [1]_, the
+        bulk-rare loss of Chiu and Lai [2]_, or the margin loss of outlier exposure [3]_.
+    contrast_weight : "auto" or float, default="auto"
+        Weight c of the contrast rows in the first two losses. "auto" is 3 for "contrastive" and,
+        as in [2]_, 1 for "bulk_rare", which sums over the rows of a batch.
+    clamp : "auto" or float, default="auto"
+        The clamp t of the first two losses, in nats: a contrast row has no gradient once its
+        negative log-density is past t. "auto" is set by `clamp_margin` after the warm-up. A number
+        is the same whatever the bulk's density, as in [1]_ (and minus the threshold on
+        log-densities of [2]_); below the bulk's own negative log-density it switches the contrast
+        off, which is warned about.
     clamp_margin : float, default=30.0
-        How far the clamp t lies above the median negative log-density of the bulk after the
-        warm-up, in nats.
+        How far the automatic clamp lies above the median negative log-density of the bulk after
+        the warm-up, in nats.
+    exposure_margin : "auto" or float, default="auto"
+        How much less likely than bulk rows "exposure" wants contrast rows to be, in nats. "auto"
+        is 1 for every feature.
+    negatives : {"permuted", "noise", "box"}, callable or None, default=None
+        Contrast rows that are made from the bulk: copies in which random subsets of the features
+        take values of other rows; copies with noise of 0.1 to 3 standard deviations; rows spread
+        evenly over the bulk's box, a tenth wider on every side; or what ``negatives(X, rng)``
+        returns for the bulk rows and a `numpy.random.RandomState`.
+    warm_up : float in [0, 1), default=0.5
+        Share of the optimiser steps that train on the likelihood alone. [1]_ and [2]_ have none.
     contrast_noise : float or array-like of shape (n_features,), default=0.15
         As `noise`, for the contrast rows: a few labelled rows stand for a whole region.
     flow : {"realnvp", "spline"}, registered name or callable, default="realnvp"
@@ -53,9 +76,8 @@ class ContrastiveFlowDetector(FlowMixin, TorchDetector):
         Share of the bulk below the threshold: of the training rows for a float; for "auto", 5 %
         of held-out rows (those of early stopping, else of a second fit on the other rows).
     max_iter : "auto" or int, default="auto"
-        Optimiser steps, half of them (rounded up) for the warm-up; "auto" is ``10 * sqrt(n)``
-        for n training bulk rows, at least 100 and at most 3,000. A long contrast phase ruins
-        the ranking.
+        Optimiser steps of both phases; "auto" is ``10 * sqrt(n)`` for n training bulk rows, at
+        least 100 and at most 3,000. A long contrast phase ruins the ranking.
     batch_size : int, default=256
         Bulk rows a step, and at most so many contrast rows.
     learning_rate : float, default=1e-3
@@ -67,7 +89,8 @@ class ContrastiveFlowDetector(FlowMixin, TorchDetector):
         of each feature; an array has one number for each.
     validation_fraction : float, default=0.1
         Share of the rows held out for early stopping, 10,000 at most; of the contrast rows
-        too, if that makes at least five.
+        too, if that makes at least five: of known rare events where there are enough, else of
+        the auxiliary sample, else of the negatives.
     early_stopping : bool, default=True
         Hold rows out and end each phase with the weights of their lowest loss. Fewer than 20
         bulk rows are all trained on.
@@ -88,8 +111,8 @@ class ContrastiveFlowDetector(FlowMixin, TorchDetector):
 
     Attributes
     ----------
-    clamp_ : float
-        The clamp t, in nats.
+    clamp_ : float or None
+        The clamp t, in nats; None for "exposure".
     weights_ : dict of str to ndarray
         The flow's parameters.
     architecture_ : dict
@@ -120,10 +143,17 @@ class ContrastiveFlowDetector(FlowMixin, TorchDetector):
     -1, so that they always train: scikit-learn slices an `X_contrast` that happens to have the
     length of X.
 
+    Training on contrast rows that look like the bulk, with a weight of 1 or more, leaves nothing
+    of the bulk's density. Where trees cannot tell the two apart, a warning says so.
+
     References
     ----------
     .. [1] Schmier, Köthe and Straehle, "Anomaly Detection using Contrastive Normalizing
-       Flows", arXiv:2208.14024.
+       Flows", arXiv:2208.14024, eq. 3 and algorithm 1.
+    .. [2] Chiu and Lai, "Self-Supervised Normalizing Flows for Image Anomaly Detection and
+       Localization", CVPR workshops 2023.
+    .. [3] Hendrycks, Mazeika and Dietterich, "Deep Anomaly Detection with Outlier Exposure",
+       ICLR 2019, arXiv:1812.04606.
 
     Examples
     --------
@@ -142,8 +172,13 @@ class ContrastiveFlowDetector(FlowMixin, TorchDetector):
     _parameter_constraints: dict[str, list[Any]] = {
         **TorchDetector._parameter_constraints,
         **FlowMixin._flow_constraints,
-        "contrast_weight": [Interval(Real, 0, None, closed="neither")],
+        "objective": [StrOptions({"contrastive", "bulk_rare", "exposure"})],
+        "contrast_weight": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
+        "clamp": [StrOptions({"auto"}), Interval(Real, None, None, closed="neither")],
         "clamp_margin": [Interval(Real, 0, None, closed="neither")],
+        "exposure_margin": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
+        "negatives": [None, StrOptions(set(NEGATIVES)), callable],
+        "warm_up": [Interval(Real, 0, 1, closed="left")],
         "contrast_noise": [Interval(Real, 0, None, closed="left"), "array-like"],
     }
     # Asked for by default, so that Pipeline(transform_input=["X_contrast"]) just works.
@@ -154,8 +189,13 @@ class ContrastiveFlowDetector(FlowMixin, TorchDetector):
     def __init__(
         self,
         *,
-        contrast_weight: float = 3.0,
+        objective: str = "contrastive",
+        contrast_weight: float | str = "auto",
+        clamp: float | str = "auto",
         clamp_margin: float = 30.0,
+        exposure_margin: float | str = "auto",
+        negatives: Any = None,
+        warm_up: float = 0.5,
         contrast_noise: Any = 0.15,
         flow: Any = "realnvp",
         n_blocks: int = 8,
@@ -177,8 +217,13 @@ class ContrastiveFlowDetector(FlowMixin, TorchDetector):
         verbose: int = 0,
         nan_policy: str = "raise",
     ):
+        self.objective = objective
         self.contrast_weight = contrast_weight
+        self.clamp = clamp
         self.clamp_margin = clamp_margin
+        self.exposure_margin = exposure_margin
+        self.negatives = negatives
+        self.warm_up = warm_up
         self.contrast_noise = contrast_noise
         self.flow = flow
         self.n_blocks = n_blocks
@@ -223,14 +268,48 @@ class ContrastiveFlowDetector(FlowMixin, TorchDetector):
         ValueError
             If X or X_contrast holds infinity, or NaN with ``nan_policy="raise"``; if X has
             fewer than two bulk rows; if X_contrast is empty or has other columns than X; if y
-            mixes -1 with labels other than +1.
+            mixes -1 with labels other than +1; if "permuted" negatives are asked of one
+            feature, or `negatives` returns rows of other columns or that are not finite.
+
+        Warns
+        -----
+        UserWarning
+            If trees cannot tell the contrast rows from the bulk, or if the clamp lies below the
+            bulk's negative log-density, so that there was no contrast.
         """
         with unchanged_on_error(self):
             self._fit_checked(X, y, X_contrast)
         return self
 
-    def _make_objective(self) -> Contrastive:
-        return Contrastive(self.contrast_weight, self.clamp_margin)
+    def _make_objective(self) -> TwoPhase:
+        weight: Any = self.contrast_weight
+        clamp: Any = None if self.clamp == "auto" else self.clamp
+        margin: Any = self.exposure_margin
+        if self.objective == "exposure":
+            n_scored = self.architecture_["n_features"] - len(self.architecture_["condition"])
+            return Exposure(n_scored if margin == "auto" else margin)
+        loss, auto = (Contrastive, 3.0) if self.objective == "contrastive" else (BulkRare, 1.0)
+        return loss(auto if weight == "auto" else weight, self.clamp_margin, clamp)
+
+    def _contrast_sources(
+        self, X: np.ndarray, contrast: ContrastRows, seed: int
+    ) -> list[np.ndarray]:
+        sources = {"rows with y = -1": contrast.rare, "rows of X_contrast": contrast.auxiliary}
+        if self.negatives is not None:
+            rng = np.random.RandomState(seed % 2**32)
+            sources["negatives"] = make_negatives(self.negatives, X, rng)
+        for name, rows in sources.items():
+            if resembles_bulk(X, rows, seed % 2**32):
+                warnings.warn(
+                    f"the {name} cannot be told from the bulk; a flow that is trained to like the "
+                    "one and dislike the other learns nothing, or forgets the bulk",
+                    UserWarning,
+                    stacklevel=2,
+                )
+        return list(sources.values())
+
+    def _noises(self, module: Any) -> tuple[Noise, Noise]:
+        return self._noise(module, "noise"), self._noise(module, "contrast_noise")
 
     def _train(
         self,
@@ -243,35 +322,36 @@ class ContrastiveFlowDetector(FlowMixin, TorchDetector):
         """Warm up on the likelihood, freeze the clamp, then contrast."""
         objective = self._make_objective()
         n_steps = self._resolved_max_iter(len(rows.bulk))
-        n_warmup = (n_steps + 1) // 2
-        noise = (
-            self._noise(module, "noise"),
-            self._noise(module, "contrast_noise"),
-        )
+        n_warm_up = n_steps if rows.contrast is None else math.ceil(self.warm_up * n_steps)
+        noise = self._noises(module)
 
         def run(rows: Batch, held_out: Batch | None, max_iter: int, phase: str) -> bool:
             stream = batches(rows, self.batch_size, noise, generator)
             return self._run_phase(module, objective, stream, held_out, max_iter, phase, context)
 
-        stopped = run(Batch(rows.bulk), held_out, n_warmup, "warm-up")
-        with torch.no_grad():
-            log_prob = [module.log_prob(chunk) for chunk in rows.bulk.split(CHUNK_ROWS)]
-        objective.freeze(-torch.cat(log_prob))
-        self.clamp_ = objective.clamp
-        if stopped:
+        stopped = False
+        if n_warm_up:
+            stopped = run(Batch(rows.bulk), held_out, n_warm_up, "warm-up")
+        objective.freeze(_nll(module, rows.bulk))
+        self.clamp_ = getattr(objective, "clamp", None)
+        if stopped or rows.contrast is None:
             return
-        if rows.contrast is None:
-            if rows.bulk.shape[1] == 1:
+        if held_out is not None and held_out.contrast is None:
+            held_out = None
+        run(rows, held_out, max(1, n_steps - n_warm_up), "contrast")
+        if self.clamp_ is not None:
+            median = _nll(module, rows.bulk).median().item()
+            if median > self.clamp_:
                 warnings.warn(
-                    "ContrastiveFlowDetector got one feature and no contrast rows: there is no "
-                    "subset of features to permute, so it stays a flow of the bulk",
+                    f"the clamp of {self.clamp_:.4g} nats lies below the bulk's median negative "
+                    f"log-density of {median:.4g}, so contrast rows that look like the bulk have "
+                    "no gradient; raise clamp, or leave it 'auto'",
                     UserWarning,
                     stacklevel=2,
                 )
-                return
-            rows = Batch(rows.bulk, permuted_subsets(rows.bulk, generator))
-            if held_out is not None:
-                held_out = Batch(held_out.bulk, permuted_subsets(held_out.bulk, generator))
-        if held_out is not None and held_out.contrast is None:
-            held_out = None
-        run(rows, held_out, max(1, n_steps - n_warmup), "contrast")
+
+
+@torch.no_grad()
+def _nll(module: Any, rows: torch.Tensor) -> torch.Tensor:
+    """Negative log-densities of the rows, chunk by chunk."""
+    return -torch.cat([module.log_prob(chunk) for chunk in rows.split(CHUNK_ROWS)])

@@ -10,6 +10,7 @@ from scipy.special import logsumexp
 from .._sklearn import Interval
 from ..training import resolve_seed
 from ._base import MIN_ROWS_TO_HOLD_OUT, BaseDetector
+from ._contrast import ContrastRows
 from ._realnvp import RealNVPOutlierDetector
 from ._torch import MAX_HELD_OUT
 
@@ -108,7 +109,7 @@ class FlowEnsemble(BaseDetector):
     def _uses_contrast(self) -> bool:  # type: ignore[override]
         return any(kind._uses_contrast for kind in self._kinds())
 
-    def _fit(self, X: np.ndarray, X_contrast: np.ndarray) -> np.ndarray | None:
+    def _fit(self, X: np.ndarray, contrast: ContrastRows) -> np.ndarray | None:
         random_state = np.random.RandomState(resolve_seed(self.random_state) % 2**32)
         kinds = self._kinds()
         held_out = None
@@ -117,7 +118,7 @@ class FlowEnsemble(BaseDetector):
             held_out, X = np.split(X[order], [min(len(X) // 5, MAX_HELD_OUT)])
         seeds = random_state.randint(2**31 - 1, size=self.n_estimators)
         fits = Parallel(n_jobs=self.n_jobs)(
-            delayed(self._fitted_copy)(kinds[i % len(kinds)], X, X_contrast, int(seed))
+            delayed(self._fitted_copy)(kinds[i % len(kinds)], X, contrast, int(seed))
             for i, seed in enumerate(seeds)
         )
         self.estimators_ = [member for member, _ in fits]

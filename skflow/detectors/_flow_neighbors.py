@@ -12,6 +12,7 @@ from .._sklearn import Interval, StrOptions
 from ..flows import Standardize
 from ..training import resolve_seed
 from ._base import BaseDetector
+from ._contrast import ContrastRows
 from ._flow import FlowMixin
 from ._mahalanobis import standardized
 from ._realnvp import RealNVPOutlierDetector
@@ -147,9 +148,9 @@ class FlowNeighborsDetector(BaseDetector):
         noise = NOISE * _range(standardized(X, mean, scale), self.trim)
         return RealNVPOutlierDetector(n_blocks=4, noise=noise, trim=self.trim, **size)
 
-    def _fit(self, X: np.ndarray, X_contrast: np.ndarray) -> np.ndarray | None:
+    def _fit(self, X: np.ndarray, contrast: ContrastRows) -> np.ndarray | None:
         seed = resolve_seed(self.random_state) % 2**32
-        self.estimator_, held_out = self._fitted_copy(self._flow(X), X, X_contrast, seed)
+        self.estimator_, held_out = self._fitted_copy(self._flow(X), X, contrast, seed)
         n_trimmed = int(self.trim * len(X))
         self._least_density = -math.inf
         if n_trimmed:

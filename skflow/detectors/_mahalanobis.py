@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._sklearn import StrOptions
 from ..training import resolve_seed
 from ._base import BaseDetector
+from ._contrast import ContrastRows
 from ._validation import check_rows
 
 #: Smallest eigenvalue of the correlation matrix that is believed: below it lies rounding.
@@ -108,7 +109,7 @@ class MahalanobisDetector(BaseDetector):
         self.random_state = random_state
         self.nan_policy = nan_policy
 
-    def _fit(self, X: np.ndarray, X_contrast: np.ndarray) -> None:
+    def _fit(self, X: np.ndarray, contrast: ContrastRows) -> None:
         # Units near each feature's size: nothing overflows, nothing drowns in rounding.
         # Shrinkage and a common variance change with units, so there all features share one.
         unit = np.exp2(np.frexp(np.abs(X).max(axis=0))[1] - 1.0)

@@ -17,6 +17,7 @@ from .._threads import in_joblib_worker, map_in_threads, one_thread
 from ..flows import fuse
 from ..training import Batch, Noise, batches, resolve_seed, train
 from ._base import MIN_ROWS_TO_HOLD_OUT, BaseDetector
+from ._contrast import ContrastRows, balanced
 from ._progress import shown_progress
 from ._validation import resolve_noise
 
@@ -63,6 +64,8 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
     }
     _architecture: tuple[str, ...]
     _n_phases = 1
+    #: Columns that a leaf adds to those of X.
+    _n_added = 0
 
     weights_: dict[str, np.ndarray]
     architecture_: dict[str, Any]
@@ -95,18 +98,18 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
     def _fit_checked(self, X: Any, y: Any, X_contrast: Any = None) -> None:
         super()._fit_checked(X, y, X_contrast)
 
-    def _fit(self, X: np.ndarray, X_contrast: np.ndarray) -> np.ndarray | None:
+    def _fit(self, X: np.ndarray, contrast: ContrastRows) -> np.ndarray | None:
         device = self._device()
         seed = resolve_seed(self.random_state)
         generator = torch.Generator().manual_seed(seed)
         architecture = self._resolved_architecture(X)
-        rows, held_out = self._split(X, X_contrast, generator)
+        rows, held_out = self._split(X, contrast, generator)
         if self.warm_start and hasattr(self, "weights_"):
             n_features = self.architecture_["n_features"]
             if X.shape[1] != n_features:
                 raise ValueError(
-                    f"warm_start=True goes on from a fit on {n_features} features; X must have as "
-                    f"many, got {X.shape[1]}"
+                    f"warm_start=True goes on from a fit on {n_features - self._n_added} features; "
+                    f"X must have as many, got {X.shape[1] - self._n_added}"
                 )
             if architecture != self.architecture_:
                 raise ValueError(
@@ -141,26 +144,35 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
     def _is_small(self) -> bool:
         return self.batch_size * self.hidden_features < SMALL_STEP
 
-    def _split(
-        self, X: np.ndarray, X_contrast: np.ndarray, generator: torch.Generator
-    ) -> tuple[Batch, Batch | None]:
-        """Split bulk and contrast rows into training rows and, with early stopping, others."""
+    def _contrast_sources(
+        self, X: np.ndarray, contrast: ContrastRows, seed: int
+    ) -> list[np.ndarray]:
+        """Rows to contrast with the bulk X, by source: those that matter most first."""
+        return contrast.sources if self._uses_contrast else []
 
-        def split(x: np.ndarray, least: int) -> tuple[Tensor, Tensor | None]:
-            order = torch.randperm(len(x), generator=generator)
-            shuffled = torch.from_numpy(x[order.numpy()])
+    def _split(
+        self, X: np.ndarray, contrast: ContrastRows, generator: torch.Generator
+    ) -> tuple[Batch, Batch | None]:
+        """Split bulk and contrast rows into training rows and, with early stopping, others.
+
+        All sources of contrast rows count alike in training; the first that has rows to spare is
+        held out alone.
+        """
+
+        def split(x: np.ndarray, least: int) -> tuple[np.ndarray, np.ndarray]:
+            shuffled = x[torch.randperm(len(x), generator=generator).numpy()]
             n_out = min(round(self.validation_fraction * len(x)), MAX_HELD_OUT, len(x) - 1)
-            if not holds_out or n_out < least:
-                return shuffled, None
+            n_out = n_out if holds_out and n_out >= least else 0
             return shuffled[n_out:], shuffled[:n_out]
 
         holds_out = self.early_stopping and len(X) >= MIN_ROWS_TO_HOLD_OUT
+        sources = self._contrast_sources(X, contrast, generator.initial_seed())
         bulk, bulk_out = split(X, 1)
-        contrast, contrast_out = None, None
-        if self._uses_contrast and len(X_contrast):
-            contrast, contrast_out = split(X_contrast, MIN_HELD_OUT_CONTRAST)
-        held_out = None if bulk_out is None else Batch(bulk_out, contrast_out)
-        return Batch(bulk, contrast), held_out
+        splits = [split(source, MIN_HELD_OUT_CONTRAST) for source in sources if len(source)]
+        mixed = balanced([train for train, _ in splits]) if splits else None
+        contrast_out = next((out for _, out in splits if len(out)), None)
+        rows = Batch.of(bulk, mixed)
+        return rows, Batch.of(bulk_out, contrast_out) if len(bulk_out) else None
 
     def _train(
         self,
@@ -171,11 +183,14 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
         context: Any,
     ) -> None:
         """Train the module: one phase, unless a leaf has more."""
-        noise = (self._noise(module, "noise"), Noise())
-        stream = batches(rows, self.batch_size, noise, generator)
+        stream = batches(rows, self.batch_size, self._noises(module), generator)
         n_steps = self._resolved_max_iter(len(rows.bulk))
         objective = self._make_objective()
         self._run_phase(module, objective, stream, held_out, n_steps, "train", context)
+
+    def _noises(self, module: Any) -> tuple[Noise, Noise]:
+        """Noise of bulk rows and of contrast rows."""
+        return self._noise(module, "noise"), Noise()
 
     def _noise(self, module: Any, name: str) -> Noise:
         """Noise of training rows, from the parameter `name`."""

@@ -14,6 +14,7 @@ from sklearn.base import clone
 from .._sklearn import HasMethods
 from .._threads import alone
 from ..detectors import BaseDetector
+from ..detectors._contrast import ContrastRows
 from ..training import resolve_seed
 
 logger = logging.getLogger(__name__)
@@ -115,7 +116,7 @@ class PyODDetector(BaseDetector):
         self.random_state = random_state
         self.nan_policy = nan_policy
 
-    def _fit(self, X: np.ndarray, X_contrast: np.ndarray) -> None:
+    def _fit(self, X: np.ndarray, contrast: ContrastRows) -> None:
         seed = resolve_seed(self.random_state)
         with _kept_generators():
             estimator = clone(self.estimator)

@@ -1,7 +1,20 @@
 """Training objectives: each is called with (module, batch) and returns the loss."""
 
+from ._bulk_rare import BulkRare
+from ._class_conditional import ClassConditional, as_other_class
 from ._contrastive import Contrastive
+from ._exposure import Exposure
 from ._likelihood import Likelihood
 from ._reconstruction import Reconstruction
+from ._two_phase import TwoPhase
 
-__all__ = ["Contrastive", "Likelihood", "Reconstruction"]
+__all__ = [
+    "BulkRare",
+    "ClassConditional",
+    "Contrastive",
+    "Exposure",
+    "Likelihood",
+    "Reconstruction",
+    "TwoPhase",
+    "as_other_class",
+]

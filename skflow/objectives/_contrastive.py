@@ -1,12 +1,11 @@
 """Contrastive loss: likely bulk, unlikely contrast rows, with a clamp that is frozen once."""
 
-from typing import Any
-
-import torch
 from torch import Tensor
 
+from ._two_phase import TwoPhase
 
-class Contrastive:
+
+class Contrastive(TwoPhase):
     r"""Contrastive loss of a normalizing flow.
 
     .. math::
@@ -23,11 +22,13 @@ class Contrastive:
         Weight c of the contrast rows.
     clamp_margin : float
         How far t lies above the median negative log-density of the bulk, in nats.
+    clamp : float or None, default=None
+        The clamp t itself, whatever the bulk's density, as in the paper.
 
     Attributes
     ----------
     clamp : float or None
-        The clamp t in nats; None during the warm-up.
+        The clamp t in nats; None until it is known.
 
     Notes
     -----
@@ -38,19 +39,18 @@ class Contrastive:
     frozen because a running quantile chases itself where q > p.
     """
 
-    def __init__(self, contrast_weight: float, clamp_margin: float):
+    def __init__(
+        self, contrast_weight: float, clamp_margin: float = 30.0, clamp: float | None = None
+    ):
         self.contrast_weight = contrast_weight
         self.clamp_margin = clamp_margin
-        self.clamp: float | None = None
+        self.clamp = clamp
 
     def freeze(self, nll_bulk: Tensor) -> None:
         """End the warm-up: set the clamp from the bulk's negative log-densities."""
-        self.clamp = nll_bulk.median().item() + self.clamp_margin
-
-    def __call__(self, module: Any, batch: Any) -> Tensor:
+        super().freeze(nll_bulk)
         if self.clamp is None:
-            return -module.log_prob(batch.bulk).mean()
-        n_bulk = len(batch.bulk)
-        nll = -module.log_prob(torch.cat([batch.bulk, batch.contrast]))
-        clamped = nll[n_bulk:].clamp(max=self.clamp)
-        return nll[:n_bulk].mean() - self.contrast_weight * clamped.mean()
+            self.clamp = nll_bulk.median().item() + self.clamp_margin
+
+    def _loss(self, nll_bulk: Tensor, nll_contrast: Tensor) -> Tensor:
+        return nll_bulk.mean() - self.contrast_weight * nll_contrast.clamp(max=self.clamp).mean()

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -12,6 +13,11 @@ class Batch(NamedTuple):
 
     bulk: Tensor
     contrast: Tensor | None = None
+
+    @classmethod
+    def of(cls, bulk: np.ndarray, contrast: np.ndarray | None) -> "Batch":
+        """Rows as tensors."""
+        return cls(torch.from_numpy(bulk), None if contrast is None else torch.from_numpy(contrast))
 
     def to(self, device: torch.device) -> "Batch":
         """Move the rows to a device."""
