@@ -45,7 +45,7 @@ benchmark: .venv/bench
 	$(MAKE) reports
 
 # Of the results of all detectors, which are committed; a run goes on with them.
-CONFIGS := one_class contaminated published published_large planar rare_event rare_event_few
+CONFIGS := one_class contaminated published published_large planar rare_event rare_event_few rare_event_many
 DETECTORS := benchmarks/results/detectors
 REPORT := $(BIN)/python -m skflow.benchmark report
 reports: .venv/bench

@@ -5,7 +5,7 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 #: Penalty of the weights for one rare row; it falls with their number.
-PENALTY = 3.0
+PENALTY = 10.0
 
 
 def log_odds(probability: np.ndarray, least: float) -> np.ndarray:
