@@ -25,7 +25,7 @@ from skflow.benchmark._peers import (
 )
 from skflow.detectors._mlp import BalancedMLPClassifier
 
-CLASSIFIERS = ["random forest", "extra-trees", "boosting", "MLP"]
+CLASSIFIERS = ["logistic regression", "random forest", "extra-trees", "boosting", "MLP"]
 #: What keeps the slow ones quick; all others run with their defaults.
 QUICK = {
     "RealNVPOutlierDetector": {"max_iter": 100},
@@ -96,7 +96,7 @@ def test_seeds(blobs, name):
 
 def test_names():
     names = detector_names()
-    assert len(names) == len(set(names)) == 9 + 17 + 5 + 2 + 4
+    assert len(names) == len(set(names)) == 9 + 17 + 6 + 2 + 5
     own = {name for name in skflow.__all__ if hasattr(getattr(skflow, name), "fit")}
     assert {name for name in own if name.endswith(("Detector", "Ensemble"))} >= set(names[:5])
     with pytest.raises(ValueError, match="got 'RealNVP'; did you mean 'RealNVPOutlierDetector'"):

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any, NamedTuple
 
-from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import PowerTransformer, StandardScaler
 
 from .._hints import got_name
 from ..detectors import __all__ as SKFLOW
@@ -133,6 +133,11 @@ def _deepod(entry: Entry, params: dict[str, Any], seed: int, n_features: int) ->
     return PyODDetector(model, contamination=CONTAMINATION, random_state=seed)
 
 
+def _by_hand(entry: Entry, params: dict[str, Any], seed: int, n_features: int) -> Any:
+    """Normal margins, then Mahalanobis distance: normality by hand."""
+    return make_pipeline(PowerTransformer(), _own(entry, params, seed, n_features))
+
+
 _PYOD = {
     "KNN": "knn",
     "LOF": "lof",
@@ -167,11 +172,15 @@ REGISTRY: dict[str, Entry] = {
     },
     "sklearn IsolationForest": Entry(_ENSEMBLE, "IsolationForest", _sklearn),
     "sklearn LOF": Entry("sklearn.neighbors", "LocalOutlierFactor", _sklearn, {"novelty": True}),
+    "Yeo-Johnson and Mahalanobis": Entry("..detectors", "MahalanobisDetector", _by_hand),
     "DTE-NP": Entry("._peers", "DTENPDetector", _own),
     "PlanarFlow": Entry("._peers", "PlanarFlowDetector", _own),
     "PlanarFlow (-log det)": Entry("._peers", "PlanarFlowDetector", _own, {"score": "log_det"}),
     "ICL": Entry("deepod.models", "ICL", _deepod),
     "GOAD": Entry("deepod.models", "GOAD", _deepod),
+    "logistic regression": Entry(
+        "sklearn.linear_model", "LogisticRegression", _own, {"max_iter": 1000}
+    ),
     "random forest": Entry(_ENSEMBLE, "RandomForestClassifier", _own),
     "extra-trees": Entry(_ENSEMBLE, "ExtraTreesClassifier", _own),
     "boosting": Entry(_ENSEMBLE, "HistGradientBoostingClassifier", _own),
