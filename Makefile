@@ -37,6 +37,7 @@ benchmark: .venv/bench
 	$(BIN)/python benchmarks/hillas_features.py --output benchmarks/results/hillas_features
 	$(BIN)/python benchmarks/flows.py --output benchmarks/results/flows
 	$(BIN)/python benchmarks/densities.py --output benchmarks/results/densities
+	$(BIN)/python benchmarks/contrast_figure.py --output benchmarks/results/contrast
 	$(BIN)/python benchmarks/ensembles.py --output benchmarks/results/ensembles
 	$(BIN)/python benchmarks/parallel.py --output benchmarks/results/parallel
 	for name in $(CONFIGS) ablation; do \
