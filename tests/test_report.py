@@ -209,6 +209,22 @@ def test_learning_curves(lines, tmp_path):
     assert curves[0]["lines"][0]["values"][1] == pytest.approx(mean, abs=1e-6)
 
 
+def test_learning_curves_of_few_labels(tmp_path):
+    """Data sets with too few rare rows for the last number have a shorter curve of their own."""
+    lines = make_lines(protocols=["rare-event:10", "rare-event:50", "rare-event:200"])
+    short = [
+        x
+        for x in lines
+        if not (x.get("protocol") == "rare-event:200" and x["dataset"].startswith("magic/"))
+    ]
+    curves = {c["name"]: c for c in summary_of(short, tmp_path)["curves"]["auroc"]}
+    assert curves["All data sets"]["labels"] == [10, 50, 200]
+    assert curves["All data sets"]["n_datasets"] == 10
+    assert curves["magic/*"]["labels"] == curves["magic/a"]["labels"] == [10, 50]
+    assert curves["magic/*"]["n_datasets"] == 2
+    assert curves["adbench/*"]["labels"] == [10, 50, 200]
+
+
 def test_reference(lines, tmp_path):
     protocol = summary_of(lines, tmp_path, reference="KNN")["protocols"][0]
     comparison = protocol["comparisons"]["auroc"]

@@ -256,8 +256,8 @@ def _compare(
 def _curves(protocols: Sequence[Mapping[str, Any]], metric: str) -> list[dict[str, Any]]:
     """Means against the number of labelled rare rows: of all data sets, families, and each one.
 
-    A curve is over the data sets that are compared at all of its numbers, so that they mean the
-    same at each.
+    A curve has all numbers that any of its data sets has, and is over those that are compared at
+    all of them, so that they mean the same at each.
     """
     levels = [p for p in protocols if re.fullmatch(r"rare-event:\d+", p["name"])]
     if len(levels) < 2:
@@ -272,26 +272,29 @@ def _curves(protocols: Sequence[Mapping[str, Any]], metric: str) -> list[dict[st
     datasets = sorted({dataset for _, _, dataset in values})
     everywhere = [{d["name"] for d in p["detectors"] if d["compared"]} for p in levels]
     detectors = set.intersection(*everywhere)
-    shared = [
-        d for d in datasets if all((p["name"], n, d) in values for p in levels for n in detectors)
-    ]
-    families: dict[str, list[str]] = {"All data sets": shared}
-    for dataset in shared:
+    families: dict[str, list[str]] = {"All data sets": datasets}
+    for dataset in datasets:
         families.setdefault(dataset.split("/")[0] + "/*", []).append(dataset)
-    families |= {dataset: [dataset] for dataset in shared}
+    families |= {dataset: [dataset] for dataset in datasets}
     curves = []
     for family, members in families.items():
+        tried = {key[0] for key in values if key[2] in members}
+        own = [p["name"] for p in levels if p["name"] in tried]
+        shared = [
+            d for d in members if all((name, n, d) in values for name in own for n in detectors)
+        ]
+        if len(own) < 2 or not shared:
+            continue
         means = {
-            n: [_plain(np.mean([values[p["name"], n, d] for d in members])) for p in levels]
+            n: [_plain(np.mean([values[name, n, d] for d in shared])) for name in own]
             for n in detectors
-            if members
         }
         best_first = sorted(means.items(), key=lambda item: (-item[1][-1], item[0]))
         curves.append(
             {
                 "name": family,
-                "n_datasets": len(members),
-                "labels": [int(p["name"].split(":")[1]) for p in levels],
+                "n_datasets": len(shared),
+                "labels": [int(name.split(":")[1]) for name in own],
                 "lines": [{"detector": n, "values": line} for n, line in best_first],
             }
         )
