@@ -28,7 +28,7 @@ def test_file(tmp_path):
             {name = "KNN-10", use = "KNN", params = {n_neighbors = 10}},
             {use = "misbehaving:Norm"},
         ]
-        protocols = ["rare-event:200", "published-contaminated"]
+        protocols = ["rare-event:200", "auxiliary:features/SVHN_0:10"]
         seeds = [3, 1]
         max_rows = 1000
         time_limit_s = 0.5
@@ -44,7 +44,7 @@ def test_file(tmp_path):
         Detector("misbehaving:Norm", "misbehaving:Norm", {}),
     )
     assert config[2:] == (
-        ("rare-event:200", "published-contaminated"),
+        ("rare-event:200", "auxiliary:features/SVHN_0:10"),
         (3, 1),
         1000,
         0.5,
@@ -100,6 +100,8 @@ def test_grid():
         ({"detectors": [{"use": "KNN", "params": 3}]}, "params of KNN must be a table; got 3"),
         ({"detectors": [{"use": "KNN", "params": {"a": {1}}}]}, "params of KNN must be what JSON"),
         ({"protocols": ["one-clas"]}, "protocols must be .*; did you mean 'one-class'?"),
+        ({"protocols": ["auxiliary"]}, "protocols must be .*; did you mean 'auxiliary:TABLE'?"),
+        ({"protocols": ["auxiliary:magic/hadron-bulk:100"]}, "protocols must be"),
         ({"protocols": ["rare-event"]}, "protocols must be .*; did you mean 'rare-event:M'?"),
         ({"protocols": []}, "protocols must not be empty"),
         ({"seeds": 0}, "seeds must be an integer of at least 1; got 0"),

@@ -5,6 +5,7 @@ import pytest
 
 from skflow.benchmark import (
     Table,
+    _auxiliary,
     load_table,
     make_trial,
     one_class_split,
@@ -204,3 +205,39 @@ def test_twins_of_a_real_table(data_folder):
     wine = load_table("adbench/wine")
     assert make_trial(wine, "published", seed=0).twins > 0.9
     assert make_trial(wine, "one-class", seed=0).twins == 0
+
+
+def test_auxiliary_trials(monkeypatch):
+    """The normal rows of another table, without shared ones, and bulk mixed into them."""
+    rng = np.random.RandomState(0)
+    X, y = rng.normal(size=(600, 3)), np.repeat([1, -1], [500, 100])
+    other = np.vstack([rng.normal(5, 1, size=(1000, 3)), X[:50], rng.normal(-9, 1, size=(20, 3))])
+    aside = Table("aside", other, np.repeat([1, -1], [1050, 20]))
+    monkeypatch.setattr(_auxiliary, "load_table", lambda name: {"aside": aside}[name])
+    table = Table("table", X, y)
+    plain = make_trial(table, "one-class", seed=0)
+    trial = make_trial(table, "auxiliary:aside", seed=0)
+    np.testing.assert_array_equal(trial.X_test, plain.X_test)
+    np.testing.assert_array_equal(trial.X_train[trial.y_train == 1], plain.X_train)
+    np.testing.assert_array_equal(trial.X_train[trial.y_train == -1], other[:1000])
+
+    mixed = make_trial(table, "auxiliary:aside:50", seed=0)
+    np.testing.assert_array_equal(mixed.X_test, plain.X_test)
+    contrast, bulk = (mixed.X_train[mixed.y_train == label] for label in (-1, 1))
+    from_bulk = (contrast[:, None] == plain.X_train).all(axis=2).any(axis=1)
+    assert from_bulk.mean() == pytest.approx(0.5, abs=0.01)
+    assert len(bulk) + from_bulk.sum() == len(plain.X_train)
+    assert from_bulk.sum() == len(plain.X_train) // 3
+    few = make_trial(table, "auxiliary:aside:1", seed=0)
+    assert (few.y_train == -1).sum() == 1000  # 990 and 10
+
+    with pytest.raises(ValueError, match="percentage from 0 to 99"):
+        make_trial(table, "auxiliary:aside:100", seed=0)
+    with pytest.raises(ValueError, match="protocol must be one of"):
+        make_trial(table, "auxiliary", seed=0)
+    with pytest.raises(ValueError, match="must have the 2 columns of the split one; aside has 3"):
+        make_trial(Table("table", X[:, :2], y), "auxiliary:aside", seed=0)
+    own = Table("table", X, y)
+    monkeypatch.setattr(_auxiliary, "load_table", lambda name: own)
+    with pytest.raises(ValueError, match="all normal rows of table are rows of the split table"):
+        make_trial(table, "auxiliary:table", seed=0)

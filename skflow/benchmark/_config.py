@@ -12,8 +12,17 @@ from .._hints import got_name
 from ._detectors import detector_names
 from ._tables import table_names
 
-PROTOCOLS = ("one-class", "contaminated", "rare-event:M", "published", "published-contaminated")
-_PROTOCOL = re.compile("|".join(PROTOCOLS).replace("M", r"(0|[1-9]\d*)"))
+PROTOCOLS = (
+    "one-class",
+    "contaminated",
+    "rare-event:M",
+    "auxiliary:TABLE",
+    "published",
+    "published-contaminated",
+)
+_PROTOCOL = re.compile(
+    "|".join(PROTOCOLS).replace("M", r"(0|[1-9]\d*)").replace("TABLE", r"[^:]+(:(0|[1-9]\d?))?")
+)
 
 
 class Detector(NamedTuple):

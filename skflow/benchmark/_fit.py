@@ -78,7 +78,7 @@ def run_fit(task: Task, detector: Detector, limits: Limits, owner: int) -> dict[
         model = build(detector, seed=task.seed, n_features=trial.X_train.shape[1])
     except Exception as error:  # any failure of a detector is a result
         return row | {"error": describe(error)}
-    labelled = task.protocol.startswith("rare-event")
+    labelled = task.protocol.startswith(("rare-event", "auxiliary"))
     _rehearse_once(detector, model, labelled, row["n_features"], limits, owner)
     outcome = call_limited(
         measure, model, trial, labelled, task.seed, **limits._asdict(), owner=owner

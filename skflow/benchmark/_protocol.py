@@ -1,5 +1,6 @@
 """Protocols: leak-free splits, and the published ones to compare with published figures."""
 
+import re
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,6 +9,7 @@ from scipy.sparse.csgraph import connected_components
 from sklearn.model_selection import GroupShuffleSplit
 from sklearn.utils import check_array, check_random_state, column_or_1d
 
+from ._auxiliary import auxiliary_rows
 from ._tables import Table
 
 #: A capped table keeps at least so many of its anomalies.
@@ -167,6 +169,9 @@ def make_trial(table: Table, protocol: str, *, seed: int, max_rows: int | None =
         - ``"contaminated"``: all rows train and test; detectors see no labels.
         - ``"rare-event:M"``: half of the bulk and M labelled anomalies train, the other halves
           test, the same for every M (`rare_event_split`).
+        - ``"auxiliary:TABLE"``: as one class, and the normal rows of another table train as
+          anomalies, but those that equal a row of this one; ``"auxiliary:TABLE:PERCENT"`` mixes
+          so much bulk into them, which does not train as bulk then.
         - ``"published"`` and ``"published-contaminated"``: the splits of Livernoche et al. [1]_,
           see the notes. They leak; use them only to compare with published figures.
     seed : int
@@ -210,11 +215,16 @@ def make_trial(table: Table, protocol: str, *, seed: int, max_rows: int | None =
     ((65, 13), (113, 13), 0.0)
     """
     X, y, groups = table.X, table.y, table.groups
-    kind, colon, n_rare = protocol.partition(":")
-    if kind not in PROTOCOLS or bool(colon) != (kind == "rare-event"):
+    kind, colon, argument = protocol.partition(":")
+    if kind not in PROTOCOLS or bool(colon) != (kind in ("rare-event", "auxiliary")):
         raise ValueError(f"protocol must be one of {', '.join(PROTOCOLS)}; got {protocol!r}")
-    if colon and not n_rare.isdecimal():
+    if kind == "rare-event" and not argument.isdecimal():
         raise ValueError(f"M of rare-event:M must be a number of anomalies; got {protocol!r}")
+    if kind == "auxiliary" and not re.fullmatch(r"[^:]+(:\d\d?)?", argument):
+        raise ValueError(
+            "auxiliary:TABLE:PERCENT must have a percentage from 0 to 99, or none; "
+            f"got {protocol!r}"
+        )
     if max_rows is not None and max_rows < 1:
         raise ValueError(f"max_rows must be at least 1; got {max_rows}")
     _check_classes(y, f"{table.name} must have")
@@ -226,11 +236,13 @@ def make_trial(table: Table, protocol: str, *, seed: int, max_rows: int | None =
     X, y = X[rows], y[rows]
     _check_classes(y, f"the draw of max_rows={max_rows} from {table.name} must have")
     groups = groups if groups is None else groups[rows]
-    everything = np.arange(len(y))
-    if kind == "one-class":
+    everything, auxiliary = np.arange(len(y)), X[:0]
+    if kind in ("one-class", "auxiliary"):
         train, test = one_class_split(X, y, groups=groups, random_state=rng)
+        if kind == "auxiliary":
+            train, auxiliary = auxiliary_rows(argument, X, train, test, rng)
     elif kind == "rare-event":
-        train, test = rare_event_split(X, y, n_rare=int(n_rare), groups=groups, random_state=rng)
+        train, test = rare_event_split(X, y, n_rare=int(argument), groups=groups, random_state=rng)
     elif kind == "published":
         normal = np.flatnonzero(y == 1)
         train, late = np.split(normal, [round(0.5 * len(normal))])
@@ -243,8 +255,8 @@ def make_trial(table: Table, protocol: str, *, seed: int, max_rows: int | None =
     number = _equal_rows(X)
     has_twin = np.isin(number[test], number[train])
     return Trial(
-        X[train],
-        y[train],
+        np.concatenate([X[train], auxiliary]),
+        np.append(y[train], np.full(len(auxiliary), -1)),
         X[test],
         y[test],
         repeated=1 - (number.max() + 1) / len(y),
@@ -261,7 +273,14 @@ def _check_classes(y: np.ndarray, what: str) -> None:
         )
 
 
-PROTOCOLS = ("one-class", "contaminated", "rare-event", "published", "published-contaminated")
+PROTOCOLS = (
+    "one-class",
+    "contaminated",
+    "rare-event",
+    "auxiliary",
+    "published",
+    "published-contaminated",
+)
 
 
 def _capped_rows(y: np.ndarray, max_rows: int | None, rng: np.random.RandomState) -> np.ndarray:

@@ -65,7 +65,7 @@ def run_benchmark(
           = 10}}``; ``use`` may be the import path ``"package.module:Class"`` of a detector of
           your own, which gets standardised features like all others.
         - ``protocols``: of ``"one-class"`` (the default), ``"contaminated"``,
-          ``"rare-event:200"`` (200 labelled anomalies), ``"published"`` and
+          ``"rare-event:200"`` (200 labelled anomalies), ``"auxiliary:TABLE"``, ``"published"`` and
           ``"published-contaminated"``.
         - ``seeds``: how many (default 5), or a list.
         - ``max_rows``: most rows of a table; absent for all.

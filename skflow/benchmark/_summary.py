@@ -60,6 +60,8 @@ EXPLANATIONS = {
     "rows are then scored.",
     "rare-event": "Half of the bulk and {} labelled rare rows train. The other halves of both "
     "classes test, the same for every number of labels.",
+    "auxiliary": "As one class; the normal rows of {}, but those equal to a row here, train as "
+    "anomalies. A percentage is the share of the bulk among them.",
     "published": "The split of the published tables, in which small tables are resampled with "
     "replacement before the split, so that test rows have twins in training. It serves only the "
     "comparison with published figures.",
