@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from contrast_detectors import mse_ratio
 from scipy.stats import multivariate_normal
 
 from skflow import (
@@ -35,15 +36,14 @@ def test_ratio_of_two_normals(samples):
 def test_mse_ratio_is_the_difference_of_squared_distances(samples):
     """Spherical Mahalanobis detectors: squared errors to two means, each in its own variance."""
     bulk, contrast = samples
-    spherical = MahalanobisDetector(covariance="spherical")
-    scores = DensityRatioDetector(spherical, spherical).fit(bulk, X_contrast=contrast)
+    detector = mse_ratio().fit(bulk, X_contrast=contrast)
     squared = [
         ((bulk[:5] - kind.mean(axis=0)) ** 2).sum(axis=1) / kind.var(axis=0).mean()
         for kind in samples
     ]
     constant = np.log(contrast.var(axis=0).mean() / bulk.var(axis=0).mean())
     np.testing.assert_allclose(
-        scores.score_samples(bulk[:5]), (squared[1] - squared[0]) / 2 + constant
+        detector.score_samples(bulk[:5]), (squared[1] - squared[0]) / 2 + constant
     )
 
 
