@@ -33,7 +33,9 @@ class Recorder:
 
 def test_every_evaluation_is_told(bulk):
     recorder = Recorder()
-    detector = ContrastiveFlowDetector(max_iter=80, n_blocks=2, random_state=0)
+    detector = ContrastiveFlowDetector(
+        negatives="permuted", max_iter=80, n_blocks=2, random_state=0
+    )
     detector.set_callbacks(recorder).fit(bulk)
     assert recorder.max_subtasks == 40
     assert len(recorder.tasks) == len(detector.history_["step"]) + 1
@@ -51,7 +53,9 @@ def test_a_callback_may_stop(bulk):
 
 
 def test_a_stop_in_the_warm_up_ends_the_fit(bulk):
-    detector = ContrastiveFlowDetector(max_iter=80, n_blocks=2, random_state=0)
+    detector = ContrastiveFlowDetector(
+        negatives="permuted", max_iter=80, n_blocks=2, random_state=0
+    )
     detector.set_callbacks(Recorder(stop_after=3)).fit(bulk)
     assert set(detector.history_["phase"]) == {"warm-up"}
     assert detector.n_iter_ == 6

@@ -47,6 +47,17 @@ def test_mse_ratio_is_the_difference_of_squared_distances(samples):
     )
 
 
+def test_labels_and_auxiliary_rows_have_a_density_each(samples):
+    """Repeated to be as many as the others, a few labels would be spikes in one density."""
+    bulk, contrast = samples
+    labelled = contrast[:30] - [3, 0]
+    X, y = np.vstack([bulk, labelled]), np.repeat([1, -1], [4000, 30])
+    normal = MahalanobisDetector()
+    detector = DensityRatioDetector(normal, normal).fit(X, y, X_contrast=contrast)
+    p, q1, q2 = (normal.fit(rows).score_samples(X) for rows in (bulk, labelled, contrast))
+    np.testing.assert_allclose(detector.score_samples(X), p - np.logaddexp(q1, q2) + np.log(2))
+
+
 def test_labels_and_auxiliary_rows_are_the_same_and_without_any_it_is_the_density(samples):
     bulk, contrast = samples
     detector = DensityRatioDetector(MahalanobisDetector(), MahalanobisDetector())
@@ -63,7 +74,7 @@ def test_scores_that_are_no_density_are_refused(samples):
     with pytest.raises(ValueError, match=r"contrast_estimator must be .* is a log-density"):
         detector.fit(bulk, X_contrast=contrast)
     detector = DensityRatioDetector(MahalanobisDetector(), MahalanobisDetector())
-    with pytest.raises(ValueError, match="at least 2 contrast rows"):
+    with pytest.raises(ValueError, match="at least 2 rows with y = -1 or none"):
         detector.fit(bulk, X_contrast=contrast[:1])
 
 
@@ -132,3 +143,16 @@ def test_class_conditional_without_rare_rows(bulk):
         detector.log_densities(bulk)
     with pytest.raises(ValueError, match=r"sample\(rare=True\) needs"):
         detector.sample(5, rare=True)
+
+
+def test_class_conditional_conditions_are_checked(bulk):
+    detector = ClassConditionalFlowDetector(max_iter=20, n_blocks=2, random_state=0)
+    with pytest.raises(ValueError, match="must leave a column of X to score; got all 3"):
+        detector.set_params(condition=[0, 1, 2]).fit(bulk)
+    detector.set_params(condition=[0]).fit(bulk)
+    with pytest.raises(ValueError, match="condition must be values of 1 columns; got None"):
+        detector.sample(3)
+    with pytest.raises(ValueError, match=r"shape \(1,\) or \(3, 1\); got \(2,\)"):
+        detector.sample(3, condition=[1.0, 2.0])
+    with pytest.raises(ValueError, match="condition must be None"):
+        detector.set_params(condition=None).fit(bulk).sample(3, condition=[1.0])

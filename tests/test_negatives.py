@@ -78,6 +78,25 @@ def test_a_callable_makes_negatives_beside_other_contrast_rows(quick, bulk):
         assert np.median(quick.score_samples(bulk + shift)) < typical - 5
 
 
+def test_a_callable_may_work_in_place(quick, bulk):
+    def in_place(X, rng):
+        X += [3e3, 0, 0]
+        return X
+
+    before = bulk.copy()
+    quick.set_params(negatives=in_place).fit(bulk)
+    np.testing.assert_array_equal(bulk, before)
+    mean = quick.weights_["standardize.mean"][0]
+    assert mean == pytest.approx(bulk[:, 0].mean(), abs=300)
+
+
+@pytest.mark.parametrize("kind", ["box", "noise"])
+def test_negatives_that_overflow_are_refused(quick, kind):
+    X = np.array([[-1.7e308, 0.0], [1.7e308, 1.0]] * 10)
+    with pytest.raises(ValueError, match="must return finite rows"):
+        quick.set_params(negatives=kind).fit(X)
+
+
 @pytest.mark.parametrize(
     ("made", "message"),
     [

@@ -71,6 +71,20 @@ def test_bulk_rare_by_hand():
     assert loss(Fixed(), batch) == 2.0
 
 
+def test_bulk_rare_judges_held_out_rows_without_a_step():
+    """The loss rises when a row passes the limit; what judges held-out rows falls until then."""
+    loss = BulkRare(contrast_weight=1.0, clamp=5.0)
+    loss.freeze(torch.tensor([1.0]))
+    batches = [Batch(torch.tensor([1.0, 3.0]), torch.tensor([2.0, rare])) for rare in (2.9, 3.1)]
+    values = [loss(Fixed(), batch).item() for batch in batches]
+    assert values == pytest.approx([2 - 4.9, 2 - 2.0])
+    judged = [loss.validation_loss(Fixed(), batch).item() for batch in batches]
+    assert judged == pytest.approx([2 - 4.9, 2 - 5.0])
+    # For as many rare rows as a batch has, however many are held out.
+    many = Batch(batches[0].bulk, batches[0].contrast.repeat(10))
+    assert loss.validation_loss(Fixed(), many).item() == pytest.approx(2 - 4.9)
+
+
 def test_bulk_rare_is_contrastive_with_another_clamp_and_the_sum():
     """With no row past either clamp, c times the number of rare rows is the other's weight."""
     batch = Batch(torch.tensor([1.0, 30.0]), torch.tensor([2.0, 4.0, 9.0]))
@@ -91,6 +105,21 @@ def test_exposure_by_hand():
     value.backward()
     assert bulk.grad.tolist() == [0.25, 0.25]
     assert contrast.grad.tolist() == [-0.5, 0]  # 9 is far enough from both
+
+
+def test_exposure_of_many_rows_is_that_of_all_pairs():
+    generator = torch.Generator().manual_seed(0)
+    bulk, contrast = torch.randn(2, 300, dtype=torch.float64, generator=generator)
+    bulk.requires_grad_()
+    contrast.requires_grad_()
+    loss = Exposure(margin=0.5)
+    loss.freeze(bulk)
+    expected = (0.5 + bulk[:, None] - contrast).clamp(min=0).mean()
+    slopes = torch.autograd.grad(expected, (bulk, contrast))
+    found = loss(Fixed(), Batch(bulk, contrast))
+    assert found.item() == pytest.approx(expected.item())
+    for one, other in zip(torch.autograd.grad(found, (bulk, contrast)), slopes, strict=True):
+        torch.testing.assert_close(one, other)
 
 
 class TwoClasses(torch.nn.Module):

@@ -132,6 +132,63 @@ def test_sample_weight_moves_what_is_learned(quick):
         assert left > right + 1.5
 
 
+def test_weights_that_hardly_differ_change_little(quick):
+    """Every row is seen as often as its weight says: none is drawn twice or left out by chance."""
+    X, y, X_test, _ = blobs(20)
+    weight = np.ones(len(X))
+    weight[0] = 1 + 1e-9
+    weighted = clone(quick).fit(X, y, sample_weight=weight)
+    np.testing.assert_array_equal(
+        weighted._log_density(X_test), clone(quick).fit(X, y)._log_density(X_test)
+    )
+
+
+def test_thresholds_are_those_of_the_weighted_rows():
+    rng = np.random.RandomState(0)
+    bulk = np.vstack([rng.normal([-3, 0], 0.5, (400, 2)), rng.normal([3, 0], 0.5, (400, 2))])
+    X, y = np.vstack([bulk, rng.normal([0, 3], 0.5, (40, 2))]), np.repeat([1, -1], [800, 40])
+    weight = np.repeat([1.0, 1e-3, 1.0], [400, 400, 40])
+    detector = RareEventDetector(MahalanobisDetector(), random_state=0)
+    for n_rows in (800, 840):  # without and with labels
+        detector.fit(X[:n_rows], y[:n_rows], sample_weight=weight[:n_rows])
+        flagged = detector.predict(rng.normal([-3, 0], 0.5, (2000, 2))) == -1
+        assert flagged.mean() == pytest.approx(0.05, abs=0.03)
+
+
+@pytest.mark.parametrize("n_bulk", [2, 3, 5])
+@pytest.mark.parametrize("n_rare", [1, 2, 3])
+def test_hardly_any_rows(n_bulk, n_rare):
+    rng = np.random.RandomState(0)
+    X, y = rng.normal(size=(n_bulk + n_rare, 2)), np.repeat([1, -1], [n_bulk, n_rare])
+    detector = RareEventDetector(MahalanobisDetector(), random_state=0).fit(X, y)
+    assert np.isfinite(detector.score_samples(X)).all()
+    assert len(detector.estimators_) == max(n_bulk // 2, 1)
+
+
+def test_one_strange_row_in_the_bulk_makes_no_other_ordinary():
+    rng = np.random.RandomState(0)
+    X = np.vstack([rng.normal(size=(500, 2)), [[30.0, 30.0]], 1.5 + 0.3 * rng.normal(size=(20, 2))])
+    y = np.repeat([1, -1], [501, 20])
+    detector = RareEventDetector(MahalanobisDetector(), random_state=0).fit(X, y)
+    assert (detector.predict([[10.0, -10.0], [-9.0, 0.0]]) == -1).all()
+
+
+def test_values_that_trees_cannot_hold(quick):
+    """Trees see float32: huge values are clipped, and time stamps keep their seconds."""
+    rng = np.random.RandomState(0)
+    seconds = np.concatenate([rng.uniform(0, 300, 600), 150 + 5 * rng.normal(size=60)])
+    X, y = np.column_stack([seconds, rng.normal(size=660)]), np.repeat([1, -1], [600, 60])
+    late = np.column_stack([1.6e9 + seconds, X[:, 1]])
+    scores = [clone(quick).fit(rows, y).cross_fitted_scores_ for rows in (X, late)]
+    assert np.corrcoef(scores)[0, 1] > 0.99
+    quick.fit(X, y)
+    far = quick.score_samples([[1e39, 0.0], [-1e300, 1e300]])
+    assert np.isfinite(far).all()
+    assert (far < quick.offset_).all()
+    X[5] = 1e20, -1e20
+    assert np.isfinite(quick.fit(X, y).score_samples(X)).all()
+
+
 @pytest.mark.parametrize(
     ("changes", "given", "message"),
     [

@@ -38,8 +38,8 @@ class ClassConditionalFlowDetector(FlowMixin, TorchDetector):
         As `noise`, for the rare rows: a few labelled rows stand for a whole region.
     flow : {"realnvp", "spline"}, registered name or callable, default="realnvp"
         The flow: `skflow.flows.realnvp`, the slower and more expressive `skflow.flows.spline`,
-        one named by `skflow.flows.register_flow`, or a callable that makes one from the number of
-        features (with a condition: of features and of conditions), another library's included.
+        one named by `skflow.flows.register_flow`, or a callable that makes one from the numbers
+        of features and of conditions, of which the class is the last.
     n_blocks : int, default=8
         Number of blocks of a preset flow.
     hidden_features : int, default=64
@@ -339,8 +339,10 @@ class ClassConditionalFlowDetector(FlowMixin, TorchDetector):
         check_is_fitted(self)
         if rare:
             self._check_has_rare("sample(rare=True)")
-        given = np.empty((1, 0)) if condition is None else np.atleast_2d(condition)
-        return super().sample(n_samples, random_state, _with_class(given, float(rare)))[:, :-1]
+        given = self._checked_condition(condition, n_samples)
+        known = np.empty((n_samples, 0)) if given is None else given.numpy()
+        of_class = torch.from_numpy(_with_class(known, float(rare)))
+        return self._sample(n_samples, random_state, of_class)[:, :-1]
 
 
 def _with_class(X: np.ndarray, value: float) -> np.ndarray:

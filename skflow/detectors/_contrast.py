@@ -6,8 +6,12 @@ import numpy as np
 from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.metrics import roc_auc_score
 
+from ._scaling import for_trees, scaling
+
 #: Rows of each kind that `resembles_bulk` looks at, and how few say nothing.
-MAX_COMPARED, MIN_COMPARED = 1000, 50
+MAX_COMPARED, MIN_COMPARED = 1000, 200
+#: AUROC below which contrast rows count as bulk; its standard error is 0.03 for the fewest rows.
+CHANCE = 0.55
 
 
 class ContrastRows(NamedTuple):
@@ -46,25 +50,27 @@ def resembles_bulk(bulk: np.ndarray, contrast: np.ndarray, seed: int) -> bool:
     bulk : ndarray of shape (n, d)
         Bulk rows.
     contrast : ndarray of shape (m, d)
-        Contrast rows; fewer than 50 rows of either kind say nothing.
+        Contrast rows; fewer than 200 rows of either kind say nothing.
     seed : int
         Of the trees and the rows that are compared.
 
     Returns
     -------
     resembles : bool
-        True if the AUROC is within three standard errors of chance.
+        True if the AUROC is below 0.55.
     """
     n = min(len(bulk), len(contrast), MAX_COMPARED)
     if n < MIN_COMPARED:
         return False
     rng = np.random.RandomState(seed)
-    rows = [kind[rng.choice(len(kind), n, replace=False)] for kind in (bulk, contrast)]
+    units = scaling(bulk)
+    rows = [
+        for_trees(kind[rng.choice(len(kind), n, replace=False)], *units)
+        for kind in (bulk, contrast)
+    ]
     labels = np.repeat([0, 1], n)
     trees = ExtraTreesClassifier(
         50, min_samples_leaf=5, bootstrap=True, oob_score=True, random_state=rng
     )
     trees.fit(np.concatenate(rows), labels)
-    standard_error = np.sqrt((2 * n + 1) / (12 * n * n))
-    auroc = roc_auc_score(labels, trees.oob_decision_function_[:, 1])
-    return bool(auroc < 0.5 + 3 * standard_error)
+    return bool(roc_auc_score(labels, trees.oob_decision_function_[:, 1]) < CHANCE)

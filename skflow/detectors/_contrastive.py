@@ -43,9 +43,9 @@ class ContrastiveFlowDetector(FlowMixin, TorchDetector):
         is the same whatever the bulk's density, as in [1]_ (and minus the threshold on
         log-densities of [2]_); below the bulk's own negative log-density it switches the contrast
         off, which is warned about.
-    clamp_margin : float, default=30.0
+    clamp_margin : "auto" or float, default="auto"
         How far the automatic clamp lies above the median negative log-density of the bulk after
-        the warm-up, in nats.
+        the warm-up, in nats. "auto" is 3 for every feature, at least 30.
     exposure_margin : "auto" or float, default="auto"
         How much less likely than bulk rows "exposure" wants contrast rows to be, in nats. "auto"
         is 1 for every feature.
@@ -175,7 +175,7 @@ class ContrastiveFlowDetector(FlowMixin, TorchDetector):
         "objective": [StrOptions({"contrastive", "bulk_rare", "exposure"})],
         "contrast_weight": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
         "clamp": [StrOptions({"auto"}), Interval(Real, None, None, closed="neither")],
-        "clamp_margin": [Interval(Real, 0, None, closed="neither")],
+        "clamp_margin": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
         "exposure_margin": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
         "negatives": [None, StrOptions(set(NEGATIVES)), callable],
         "warm_up": [Interval(Real, 0, 1, closed="left")],
@@ -192,7 +192,7 @@ class ContrastiveFlowDetector(FlowMixin, TorchDetector):
         objective: str = "contrastive",
         contrast_weight: float | str = "auto",
         clamp: float | str = "auto",
-        clamp_margin: float = 30.0,
+        clamp_margin: float | str = "auto",
         exposure_margin: float | str = "auto",
         negatives: Any = None,
         warm_up: float = 0.5,
@@ -282,14 +282,15 @@ class ContrastiveFlowDetector(FlowMixin, TorchDetector):
         return self
 
     def _make_objective(self) -> TwoPhase:
-        weight: Any = self.contrast_weight
-        clamp: Any = None if self.clamp == "auto" else self.clamp
-        margin: Any = self.exposure_margin
+        n_scored = self.architecture_["n_features"] - len(self.architecture_["condition"])
         if self.objective == "exposure":
-            n_scored = self.architecture_["n_features"] - len(self.architecture_["condition"])
-            return Exposure(n_scored if margin == "auto" else margin)
+            margin: Any = n_scored if self.exposure_margin == "auto" else self.exposure_margin
+            return Exposure(margin)
         loss, auto = (Contrastive, 3.0) if self.objective == "contrastive" else (BulkRare, 1.0)
-        return loss(auto if weight == "auto" else weight, self.clamp_margin, clamp)
+        weight: Any = auto if self.contrast_weight == "auto" else self.contrast_weight
+        margin = max(30.0, 3.0 * n_scored) if self.clamp_margin == "auto" else self.clamp_margin
+        clamp: Any = None if self.clamp == "auto" else self.clamp
+        return loss(weight, margin, clamp)
 
     def _contrast_sources(
         self, X: np.ndarray, contrast: ContrastRows, seed: int
@@ -342,13 +343,18 @@ class ContrastiveFlowDetector(FlowMixin, TorchDetector):
         if self.clamp_ is not None:
             median = _nll(module, rows.bulk).median().item()
             if median > self.clamp_:
-                warnings.warn(
+                found = (
                     f"the clamp of {self.clamp_:.4g} nats lies below the bulk's median negative "
-                    f"log-density of {median:.4g}, so contrast rows that look like the bulk have "
-                    "no gradient; raise clamp, or leave it 'auto'",
-                    UserWarning,
-                    stacklevel=2,
+                    f"log-density of {median:.4g}"
                 )
+                advice = (
+                    ": the contrast rows have destroyed the density of the bulk; lower "
+                    "contrast_weight, or give contrast rows that differ from it"
+                    if self.clamp == "auto"
+                    else ", so contrast rows that look like the bulk have no gradient; raise "
+                    "clamp, or leave it 'auto'"
+                )
+                warnings.warn(found + advice, UserWarning, stacklevel=2)
 
 
 @torch.no_grad()

@@ -3,11 +3,12 @@
 from typing import Any
 
 import numpy as np
+from scipy.special import logsumexp
 
 from .._sklearn import fit_context
 from ..training import resolve_seed
 from ._base import BaseDetector
-from ._contrast import ContrastRows, balanced
+from ._contrast import ContrastRows
 from ._realnvp import RealNVPOutlierDetector
 from ._validation import unchanged_on_error
 
@@ -16,7 +17,7 @@ class DensityRatioDetector(BaseDetector):
     """Detect rare events by the ratio of two densities, each learned by its own detector.
 
     The score is ``log p(x) - log q(x)``, with p the density of the bulk and q that of the contrast
-    rows: those with y = -1, those of `X_contrast`, or both, which then count alike. With two flows
+    rows: those with y = -1, those of `X_contrast`, or the mean of both densities. With two flows
     it is the ratio of Ren et al. [1]_ and Schirrmeister et al. [2]_ ("Flow-ratio" of Schmier et
     al. [3]_), with two ``MahalanobisDetector(covariance="spherical")`` the "MSE-ratio" of [3]_.
     Without contrast rows the score is ``log p(x)``.
@@ -45,8 +46,8 @@ class DensityRatioDetector(BaseDetector):
     ----------
     bulk_estimator_ : detector
         Of the bulk, without a threshold of its own.
-    contrast_estimator_ : detector or None
-        Of the contrast rows, None if there were none.
+    contrast_estimators_ : list of detectors
+        Of the rows with y = -1 and of those of `X_contrast`, as far as there were any.
     offset_ : float
         Threshold on `score_samples`.
     n_omitted_ : int
@@ -130,9 +131,9 @@ class DensityRatioDetector(BaseDetector):
         ------
         ValueError
             If X or X_contrast holds infinity, or NaN with ``nan_policy="raise"``; if X has
-            fewer than two bulk rows; if there is one contrast row, or X_contrast is empty or has
-            other columns than X; if y mixes -1 with labels other than +1; if a detector's scores
-            are no log-density.
+            fewer than two bulk rows; if there is a single row with y = -1 or in X_contrast; if
+            X_contrast is empty or has other columns than X; if y mixes -1 with labels other than
+            +1; if a detector's scores are no log-density.
         """
         with unchanged_on_error(self):
             self._fit_checked(X, y, X_contrast)
@@ -154,19 +155,21 @@ class DensityRatioDetector(BaseDetector):
         seeds = rng.randint(2**31 - 1, size=2)
         none = ContrastRows(X[:0], X[:0])
         self.bulk_estimator_, held_out = self._fitted_copy(kinds[0], X, none, int(seeds[0]))
-        self.contrast_estimator_ = None
-        if contrast.n_rows:
-            rows = balanced([source for source in contrast.sources if len(source)])
-            if len(rows) < 2:
+        self.contrast_estimators_ = []
+        for rows in contrast.sources:
+            if len(rows) == 1:
                 raise ValueError(
-                    "DensityRatioDetector needs at least 2 contrast rows (y = -1 or X_contrast), "
-                    "or none; got 1"
+                    "DensityRatioDetector needs at least 2 rows with y = -1 or none, and of "
+                    "X_contrast as well; got 1"
                 )
-            self.contrast_estimator_, _ = self._fitted_copy(kinds[1], rows, none, int(seeds[1]))
+            if len(rows):
+                fitted, _ = self._fitted_copy(kinds[1], rows, none, int(seeds[1]))
+                self.contrast_estimators_.append(fitted)
         return held_out
 
     def _score_samples(self, X: np.ndarray) -> np.ndarray:
         scores = self.bulk_estimator_._score_samples(X)
-        if self.contrast_estimator_ is None:
+        if not self.contrast_estimators_:
             return scores
-        return scores - self.contrast_estimator_._score_samples(X)
+        of_contrast = [fitted._score_samples(X) for fitted in self.contrast_estimators_]
+        return scores - logsumexp(of_contrast, axis=0) + np.log(len(of_contrast))

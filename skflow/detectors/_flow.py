@@ -31,9 +31,9 @@ class FlowMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
 
     def _resolved_architecture(self, X: np.ndarray) -> dict[str, Any]:
         condition = resolve_columns(self, self.condition, "condition")
-        if len(condition) == X.shape[1]:
+        if len(condition) == self.n_features_in_:
             raise ValueError(
-                f"condition must leave a column of X to score; got all {X.shape[1]} columns"
+                f"condition must leave a column of X to score; got all {len(condition)} columns"
             )
         discrete = resolve_columns(self, self.discrete_features, "discrete_features")
         if set(discrete) & set(condition):
@@ -148,9 +148,9 @@ class FlowMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             Whole rows, the condition included; discrete features have values of their lattice.
         """
         check_is_fitted(self)
-        if not isinstance(n_samples, Integral) or n_samples < 1:
-            raise ValueError(f"n_samples must be an integer of at least 1; got {n_samples!r}")
-        given = self._checked_condition(condition, int(n_samples))
+        return self._sample(n_samples, random_state, self._checked_condition(condition, n_samples))
+
+    def _sample(self, n_samples: int, random_state: Any, given: Tensor | None) -> np.ndarray:
         generator = torch.Generator().manual_seed(resolve_seed(random_state))
         module = self._rebuilt()
         parts = []
@@ -165,7 +165,10 @@ class FlowMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         return X
 
     def _checked_condition(self, condition: Any, n_samples: int) -> Tensor | None:
-        n_conditions = len(self.architecture_["condition"])
+        """The condition of every row to draw, or None where the detector has none."""
+        if not isinstance(n_samples, Integral) or n_samples < 1:
+            raise ValueError(f"n_samples must be an integer of at least 1; got {n_samples!r}")
+        n_conditions = len(self.architecture_["condition"]) - self._n_added
         if condition is None and not n_conditions:
             return None
         if condition is None or not n_conditions:

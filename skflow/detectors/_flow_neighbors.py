@@ -5,17 +5,15 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-import torch
 from sklearn.neighbors import NearestNeighbors
 
 from .._sklearn import Interval, StrOptions
-from ..flows import Standardize
 from ..training import resolve_seed
 from ._base import BaseDetector
 from ._contrast import ContrastRows
 from ._flow import FlowMixin
-from ._mahalanobis import standardized
 from ._realnvp import RealNVPOutlierDetector
+from ._scaling import scaling, standardized
 
 #: Below so many rows the default flow trains for fewer steps.
 SMALL_TABLE = 2000
@@ -144,7 +142,7 @@ class FlowNeighborsDetector(BaseDetector):
             if len(X) < SMALL_TABLE
             else {"max_iter": min(int(5 * math.sqrt(len(X))), 1500), "hidden_features": 64}
         )
-        mean, scale = _scaling(X)
+        mean, scale = scaling(X)
         noise = NOISE * _range(standardized(X, mean, scale), self.trim)
         return RealNVPOutlierDetector(n_blocks=4, noise=noise, trim=self.trim, **size)
 
@@ -158,7 +156,7 @@ class FlowNeighborsDetector(BaseDetector):
             order = np.argsort(density, kind="stable")
             self._least_density = density[order[n_trimmed]]
             X = X[np.sort(order[n_trimmed:])]
-        self.mean_, self.scale_ = _scaling(X)
+        self.mean_, self.scale_ = scaling(X)
         z = standardized(X, self.mean_, self.scale_)
         self.ranges_ = [_range(z), _range(np.arcsinh(z))]
         self.neighbors_ = [
@@ -204,13 +202,6 @@ class FlowNeighborsDetector(BaseDetector):
             mean = distances[:, n_skipped:].mean(axis=1)
             score -= np.log(np.maximum(mean, LEAST_DISTANCE))
         return score / len(self.neighbors_)
-
-
-def _scaling(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of every feature; 1 where it is constant."""
-    layer = Standardize(X.shape[1])
-    layer.initialize(torch.from_numpy(X))
-    return layer.mean.numpy(), layer.scale.numpy()
 
 
 def _range(X: np.ndarray, trim: float = 0.0) -> np.ndarray:

@@ -11,12 +11,11 @@ from .._sklearn import StrOptions
 from ..training import resolve_seed
 from ._base import BaseDetector
 from ._contrast import ContrastRows
+from ._scaling import standardized
 from ._validation import check_rows
 
 #: Smallest eigenvalue of the correlation matrix that is believed: below it lies rounding.
 MIN_EIGENVALUE = 1e-10
-#: Distances are cut here, in standard deviations of a feature, so that squares stay finite.
-MAX_DEVIATION = 1e100
 
 
 class MahalanobisDetector(BaseDetector):
@@ -168,11 +167,3 @@ class MahalanobisDetector(BaseDetector):
         """
         check_is_fitted(self)
         return self._on_finite_rows(check_rows(self, X, reset=False), self._distances)
-
-
-def standardized(X: np.ndarray, location: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """Rows less their location, in units of the scale; what could overflow later is clipped."""
-    with np.errstate(over="ignore"):
-        # Halves, so that the difference of two huge numbers does not overflow.
-        z = (0.5 * X - 0.5 * location) / (0.5 * scale)
-    return np.clip(z, -MAX_DEVIATION, MAX_DEVIATION)

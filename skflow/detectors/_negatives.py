@@ -45,8 +45,8 @@ def local_noise(X: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
 def inflated_box(X: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
     """Fill the box around the bulk, a tenth of its width wider on every side, evenly."""
     low, high = X.min(axis=0), X.max(axis=0)
-    margin = INFLATION * (high - low)
-    return rng.uniform(low - margin, high + margin, size=X.shape)
+    share = rng.uniform(-INFLATION, 1 + INFLATION, size=X.shape)
+    return (1 - share) * low + share * high
 
 
 #: Kinds of negatives by name: each makes n rows of the bulk rows X (n, d) and a random state.
@@ -76,11 +76,11 @@ def make_negatives(kind: Any, X: np.ndarray, rng: np.random.RandomState) -> np.n
     Raises
     ------
     ValueError
-        If a callable returns anything but finite rows of d columns, one at least.
+        If they are anything but finite rows of d columns, one at least.
     """
-    if isinstance(kind, str):
-        return NEGATIVES[kind](X, rng)
-    made = np.asarray(kind(X, rng), dtype=np.float64)
+    make = NEGATIVES[kind] if isinstance(kind, str) else kind
+    with np.errstate(over="ignore", invalid="ignore"):
+        made = np.asarray(make(X.copy(), rng), dtype=np.float64)
     if made.ndim != 2 or made.shape[1] != X.shape[1] or len(made) == 0:
         raise ValueError(
             f"negatives must return rows of {X.shape[1]} columns, one at least; "

@@ -1,7 +1,7 @@
 """RareEventDetector: rare events with no label, a few, or thousands, by one default."""
 
 from numbers import Integral
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -15,13 +15,17 @@ from .._sklearn import Interval, fit_context
 from ..training import resolve_seed
 from ._base import BaseDetector
 from ._contrast import ContrastRows
+from ._cross_fitting import Rows, by_weight, make_folds, weighted_rows
 from ._mlp import BalancedMLPClassifier
 from ._realnvp import RealNVPOutlierDetector
+from ._scaling import for_trees, scaling
 from ._stack import fit_stack, log_odds
 from ._validation import check_rows, unchanged_on_error
 
-#: Share of the bulk below the log-density from which a row counts as unlike all training rows.
-OUTSIDE_QUANTILE = 1e-3
+#: Share of the bulk below the log-density from which a row counts as unlike all training rows; and
+#: where that may lie below the median at most, in distances from there to the 5 % quantile, so
+#: that a few strange rows in the bulk do not make others ordinary.
+OUTSIDE_QUANTILE, MAX_OUTSIDE = 1e-3, 10
 #: Trees of each forest, and rows of their leaves: a few labels want smooth votes.
 N_TREES, MIN_LEAF = 200, 3
 #: What a score is the sum of; without rare rows the first alone.
@@ -33,17 +37,6 @@ PARTS = [
     "unlike all training rows",
     "intercept",
 ]
-
-
-class _Rows(NamedTuple):
-    """Training rows of both classes, bulk first, with weights by which both count alike."""
-
-    X: np.ndarray
-    is_rare: np.ndarray
-    weight: np.ndarray
-
-    def chosen(self, mask: np.ndarray) -> "_Rows":
-        return _Rows(*(part[mask] for part in self))
 
 
 class RareEventDetector(BaseDetector):
@@ -92,6 +85,8 @@ class RareEventDetector(BaseDetector):
         Weights of the flow and the classifiers; empty if there were no rare rows.
     intercept_ : float
         Log-odds where all parts are zero.
+    mean_, scale_ : ndarray of shape (n_features,)
+        Mean and standard deviation of every feature.
     least_log_density_ : float
         Log-density below which a row is unlike all training rows.
     cross_fitted_log_density_, cross_fitted_scores_ : ndarray of shape (n_bulk,)
@@ -170,8 +165,9 @@ class RareEventDetector(BaseDetector):
         X_contrast : array-like of shape (n_contrast, n_features), default=None
             Auxiliary rows, told from the bulk like those with y = -1.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows of X within their class: how much they count for the classifiers,
-            and how often they are drawn for the flow. Rows of weight 0 are left out.
+            Weights of the rows of X within their class: how much they count for the classifiers
+            and the automatic threshold, and how often, rounded up or down, the flows see them.
+            Rows of weight 0 are left out.
 
         Returns
         -------
@@ -198,11 +194,11 @@ class RareEventDetector(BaseDetector):
                 f"RealNVPOutlierDetector or MahalanobisDetector; got {kind!r}"
             )
         rng = np.random.RandomState(resolve_seed(self.random_state) % 2**32)
-        rows = _weighted(X, contrast)
-        folds = _folds(rows.is_rare, self.cv, rng)
+        rows = weighted_rows(X, contrast)
+        folds = make_folds(rows.is_rare, self.cv, rng)
         n_folds = folds.max() + 1
         # With too few rows to hold any out, all are trained on and judged.
-        parts = [(folds != k if n_folds > 1 else folds == k, folds == k) for k in range(n_folds)]
+        parts = [((folds != k) | (n_folds == 1), folds == k) for k in range(n_folds)]
         seed, *seeds = rng.randint(2**31 - 1, size=n_folds + 1).tolist()
         run = Parallel(n_jobs=self.n_jobs)
         fits = run(
@@ -214,9 +210,11 @@ class RareEventDetector(BaseDetector):
         for density, (_, is_out) in zip(self.estimators_, parts, strict=True):
             log_density[is_out] = density._score_samples(rows.X[is_out])
         bulk = ~rows.is_rare
-        self.least_log_density_ = float(
-            np.quantile(log_density[bulk], OUTSIDE_QUANTILE, method="lower")
-        )
+        self._weights = rows.weight[bulk]
+        self.mean_, self.scale_ = scaling(rows.X[bulk])
+        of_bulk = log_density[bulk][by_weight(self._weights)]
+        least, low, median = np.quantile(of_bulk, [OUTSIDE_QUANTILE, 0.05, 0.5], method="lower")
+        self.least_log_density_ = float(max(least, median - MAX_OUTSIDE * (median - low)))
         self.classifiers_, self.coefficients_, self.intercept_ = [], np.empty(0), 0.0
         self.cross_fitted_log_density_ = self.cross_fitted_scores_ = log_density[bulk]
         self.part_names_ = PARTS[:1]
@@ -234,18 +232,16 @@ class RareEventDetector(BaseDetector):
             odds[folds < 0] = _odds(self.classifiers_, [F[folds < 0] for F in features])
         terms = np.column_stack([-features[-1][:, -1], odds])
         self.coefficients_, self.intercept_ = fit_stack(terms, rows.is_rare, rows.weight)
-        self.part_names_ = PARTS
+        self.part_names_ = list(PARTS)
         scores = self._contributions_of(log_density, terms).sum(axis=1)
         self.cross_fitted_scores_ = scores[bulk]
 
     def _fit_density(
-        self, kind: BaseDetector, rows: _Rows, seed: int
+        self, kind: BaseDetector, rows: Rows, seed: int
     ) -> tuple[Any, np.ndarray | None]:
         """Fit the density detector to the bulk, drawn by its weights if these differ."""
         bulk, weight = rows.X[~rows.is_rare], rows.weight[~rows.is_rare]
-        if np.ptp(weight) > 0:
-            rng = np.random.RandomState(seed)
-            bulk = bulk[np.sort(rng.choice(len(bulk), len(bulk), p=weight / weight.sum()))]
+        bulk = bulk[by_weight(weight)]
         none = ContrastRows(bulk[:0], bulk[:0])
         return self._fitted_copy(kind, bulk, none, seed)
 
@@ -255,9 +251,9 @@ class RareEventDetector(BaseDetector):
 
     def _features(self, X: np.ndarray, log_density: np.ndarray) -> list[np.ndarray]:
         """What each classifier sees; outliers of the log-density are dealt with apart."""
-        clipped = np.maximum(log_density, self.least_log_density_)
-        both = np.column_stack([X, clipped])
-        return [X, both, both]
+        Z = for_trees(X, self.mean_, self.scale_)
+        both = np.column_stack([Z, np.maximum(log_density, self.least_log_density_)])
+        return [Z, both, both]
 
     def _contributions_of(self, log_density: np.ndarray, terms: np.ndarray) -> np.ndarray:
         missing = np.minimum(log_density - self.least_log_density_, 0)
@@ -276,7 +272,7 @@ class RareEventDetector(BaseDetector):
         return self._contributions(X).sum(axis=1)
 
     def _cross_fitted_scores(self, bulk: np.ndarray, contrast: ContrastRows) -> np.ndarray:
-        return self.cross_fitted_scores_
+        return self.cross_fitted_scores_[by_weight(self._weights)]
 
     def contributions(self, X: Any) -> np.ndarray:
         """What each part adds to the score of every row.
@@ -296,31 +292,6 @@ class RareEventDetector(BaseDetector):
         return self._on_finite_rows(X, self._contributions, width=len(self.part_names_))
 
 
-def _weighted(X: np.ndarray, contrast: ContrastRows) -> _Rows:
-    """All rows, with weights so that the classes, and the sources of rare rows, count alike."""
-    sources = [X, *contrast.sources]
-    given = (*(contrast.weights or (np.ones(len(X)), np.ones(len(contrast.rare)))),)
-    weights = [weight / weight.sum() for weight in given if len(weight)]
-    if len(contrast.auxiliary):
-        weights.append(np.full(len(contrast.auxiliary), 1 / len(contrast.auxiliary)))
-    is_rare = np.arange(sum(map(len, sources))) >= len(X)
-    weight = np.concatenate(weights)
-    if is_rare.any():
-        weight[is_rare] /= weight[is_rare].sum()
-    return _Rows(np.concatenate(sources), is_rare, weight * len(weight) / weight.sum())
-
-
-def _folds(is_rare: np.ndarray, n_folds: int, rng: np.random.RandomState) -> np.ndarray:
-    """Fold of every row, each class spread evenly; -1 for rows that are never held out."""
-    n_bulk, n_rare = int(np.sum(~is_rare)), int(np.sum(is_rare))
-    n_folds = max(min(n_folds, n_bulk // 2, n_rare if n_rare > 1 else n_folds), 1)
-    folds = np.full(len(is_rare), -1)
-    folds[~is_rare] = rng.permutation(n_bulk) % n_folds
-    if n_rare > 1:
-        folds[is_rare] = rng.permutation(n_rare) % n_folds
-    return folds
-
-
 def _classifiers(seed: int) -> list[Any]:
     trees = ExtraTreesClassifier(N_TREES, min_samples_leaf=MIN_LEAF, random_state=seed)
     perceptron = make_pipeline(StandardScaler(), BalancedMLPClassifier(random_state=seed))
@@ -328,7 +299,7 @@ def _classifiers(seed: int) -> list[Any]:
 
 
 def _fitted(
-    classifiers: list[Any], features: list[np.ndarray], rows: _Rows, chosen: np.ndarray
+    classifiers: list[Any], features: list[np.ndarray], rows: Rows, chosen: np.ndarray
 ) -> list[Any]:
     """Fit copies to the chosen rows."""
     fitted = []
@@ -351,7 +322,7 @@ def _odds(classifiers: list[Any], features: list[np.ndarray]) -> np.ndarray:
 def _odds_of_others(
     classifiers: list[Any],
     features: list[np.ndarray],
-    rows: _Rows,
+    rows: Rows,
     is_in: np.ndarray,
     is_out: np.ndarray,
 ) -> np.ndarray:

@@ -168,9 +168,15 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
         holds_out = self.early_stopping and len(X) >= MIN_ROWS_TO_HOLD_OUT
         sources = self._contrast_sources(X, contrast, generator.initial_seed())
         bulk, bulk_out = split(X, 1)
-        splits = [split(source, MIN_HELD_OUT_CONTRAST) for source in sources if len(source)]
-        mixed = balanced([train for train, _ in splits]) if splits else None
-        contrast_out = next((out for _, out in splits if len(out)), None)
+        trained, contrast_out = [], None
+        for source in sources:
+            if len(source):
+                # Once some rows are held out, all others train.
+                least = MIN_HELD_OUT_CONTRAST if contrast_out is None else len(source)
+                train_rows, out = split(source, least)
+                trained.append(train_rows)
+                contrast_out = out if len(out) else contrast_out
+        mixed = balanced(trained) if trained else None
         rows = Batch.of(bulk, mixed)
         return rows, Batch.of(bulk_out, contrast_out) if len(bulk_out) else None
 
@@ -230,6 +236,7 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
             )
             return stopped
 
+        judge = getattr(objective, "validation_loss", objective)
         history = train(
             module,
             objective,
@@ -237,7 +244,7 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
             max_iter=max_iter,
             learning_rate=self.learning_rate,
             weight_decay=self.weight_decay,
-            validate=None if held_out is None else lambda m: float(objective(m, held_out)),
+            validate=None if held_out is None else lambda m: float(judge(m, held_out)),
             eval_interval=math.ceil(max_iter / N_EVALUATIONS),
             n_iter_no_change=self.n_iter_no_change,
             on_evaluation=on_evaluation,

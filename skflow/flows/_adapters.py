@@ -48,9 +48,11 @@ class RowFlow(nn.Module):
         return self.flow.latent(*self._parts(rows))
 
     def sample(
-        self, n_samples: int, generator: torch.Generator | None, condition: Tensor
+        self, n_samples: int, generator: torch.Generator | None, condition: Tensor | None
     ) -> Tensor:
         """Draw whole rows, one for each row of the condition."""
+        if condition is None:
+            raise ValueError("a flow with a condition draws rows given it; got None")
         drawn = self.flow.sample(n_samples, generator, condition)
         rows = drawn.new_empty(n_samples, len(self.features) + len(self.condition))
         rows[:, self.features], rows[:, self.condition] = drawn, condition.to(drawn)

@@ -1,5 +1,7 @@
 """Bulk-rare loss: the contrastive loss with the clamp and the sum of Chiu and Lai."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -19,9 +21,26 @@ class BulkRare(Contrastive):
     likely than every bulk row of the batch, or than k, contributes nothing. In the terms of
     `Contrastive`, whose parameters it has, k is minus the clamp t, and because it sums over rare
     rows the weight of their mean is c times their number.
+
+    Its value *rises* when a row passes the limit, from minus the limit to zero. So held-out rows
+    are judged by what has the same slopes and no such step: min(nll, limit), for as many rare rows
+    as a batch has.
     """
 
+    _n_rare = 1
+
     def _loss(self, nll_bulk: Tensor, nll_contrast: Tensor) -> Tensor:
-        limit = nll_bulk.detach().max().clamp(max=self.clamp)
-        likely = torch.where(nll_contrast < limit, nll_contrast, 0.0)
+        self._n_rare = len(nll_contrast)
+        likely = torch.where(nll_contrast < self._limit(nll_bulk), nll_contrast, 0.0)
         return nll_bulk.mean() - self.contrast_weight * likely.sum()
+
+    def _limit(self, nll_bulk: Tensor) -> Tensor:
+        return nll_bulk.detach().max().clamp(max=self.clamp)
+
+    def validation_loss(self, module: Any, batch: Any) -> Tensor:
+        """What held-out rows are judged by."""
+        if not self.is_warm:
+            return self(module, batch)
+        nll_bulk, nll_contrast = self._nll(module, batch)
+        clamped = torch.minimum(nll_contrast, self._limit(nll_bulk))
+        return nll_bulk.mean() - self.contrast_weight * self._n_rare * clamped.mean()

@@ -1,5 +1,6 @@
 """Outlier exposure: a margin between the log-densities of bulk and contrast rows."""
 
+import torch
 from torch import Tensor
 
 from ._two_phase import TwoPhase
@@ -23,4 +24,8 @@ class Exposure(TwoPhase):
         self.margin = margin
 
     def _loss(self, nll_bulk: Tensor, nll_contrast: Tensor) -> Tensor:
-        return (self.margin + nll_bulk[:, None] - nll_contrast).clamp(min=0).mean()
+        # Sums over pairs without the pairs: a bulk row's are with the contrast rows below x.
+        x, ordered = self.margin + nll_bulk, nll_contrast.sort().values
+        below = torch.searchsorted(ordered.detach(), x.detach())
+        sums = torch.cat([ordered.new_zeros(1), ordered.cumsum(dim=0)])
+        return (below * x - sums[below]).mean() / len(nll_contrast)

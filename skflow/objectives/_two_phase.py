@@ -20,8 +20,16 @@ class TwoPhase(ABC):
     def __call__(self, module: Any, batch: Any) -> Tensor:
         if not self.is_warm:
             return -module.log_prob(batch.bulk).mean()
+        return self._loss(*self._nll(module, batch))
+
+    def validation_loss(self, module: Any, batch: Any) -> Tensor:
+        """What held-out rows are judged by."""
+        return self(module, batch)
+
+    def _nll(self, module: Any, batch: Any) -> tuple[Tensor, Tensor]:
         nll = -module.log_prob(torch.cat([batch.bulk, batch.contrast]))
-        return self._loss(*nll.split([len(batch.bulk), len(batch.contrast)]))
+        bulk, contrast = nll.split([len(batch.bulk), len(batch.contrast)])
+        return bulk, contrast
 
     @abstractmethod
     def _loss(self, nll_bulk: Tensor, nll_contrast: Tensor) -> Tensor:
