@@ -121,6 +121,15 @@ def _pyod(entry: Entry, params: dict[str, Any], seed: int, n_features: int) -> A
     return PyODDetector(estimator, contamination=CONTAMINATION, random_state=seed)
 
 
+def _labelled_pyod(entry: Entry, params: dict[str, Any], seed: int, n_features: int) -> Any:
+    from ..interop._pyod import _kept_generators
+    from ._peers import LabelledPyODDetector
+
+    with _kept_generators():
+        estimator = _class(entry)(**params)
+    return LabelledPyODDetector(estimator, contamination=CONTAMINATION, random_state=seed)
+
+
 def _deepod(entry: Entry, params: dict[str, Any], seed: int, n_features: int) -> Any:
     from ..interop._pyod import PyODDetector, _kept_generators
     from ._peers import DeepODModel
@@ -181,6 +190,8 @@ REGISTRY: dict[str, Entry] = {
     "logistic regression": Entry(
         "sklearn.linear_model", "LogisticRegression", _own, {"max_iter": 1000}
     ),
+    "DevNet": Entry("._devnet", "RepairedDevNet", _labelled_pyod),
+    "XGBOD": Entry("pyod.models.xgbod", "XGBOD", _labelled_pyod),
     "random forest": Entry(_ENSEMBLE, "RandomForestClassifier", _own),
     "extra-trees": Entry(_ENSEMBLE, "ExtraTreesClassifier", _own),
     "boosting": Entry(_ENSEMBLE, "HistGradientBoostingClassifier", _own),

@@ -1,6 +1,8 @@
 """Peers that no library has in the form that was published, and adapters of those that are."""
 
+from contextlib import redirect_stdout
 from importlib import import_module
+from io import StringIO
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,8 @@ from sklearn.utils import check_random_state
 
 from ..detectors import BaseDetector
 from ..detectors._contrast import ContrastRows
+from ..interop._pyod import _kept_generators, _seed_generators
+from ..training import resolve_seed
 
 #: In PlanarFlowDetector's log-determinant, as published: keeps the logarithm finite.
 EPSILON = 1e-6
@@ -189,6 +193,55 @@ class SklearnDetector(BaseDetector):
 
     def _score_samples(self, X: np.ndarray) -> np.ndarray:
         return self.estimator_.score_samples(X)
+
+
+class LabelledPyODDetector(BaseDetector):
+    """A PyOD detector that learns from labelled anomalies, such as DevNet and XGBOD.
+
+    Parameters
+    ----------
+    estimator : pyod detector
+        With ``fit(X, y)``, where 1 in y marks anomalies; `fit` trains a copy.
+    contamination : "auto" or float in (0, 0.5], default=0.1
+        As for all detectors; PyOD's default.
+    random_state : int, RandomState instance or None, default=None
+        Seed, of the global generators too while it trains.
+    nan_policy : {"raise", "omit"}, default="raise"
+        As for all detectors.
+    """
+
+    _uses_contrast = True
+
+    def __init__(
+        self,
+        estimator: Any,
+        *,
+        contamination: float | str = 0.1,
+        random_state: Any = None,
+        nan_policy: str = "raise",
+    ):
+        self.estimator = estimator
+        self.contamination = contamination
+        self.random_state = random_state
+        self.nan_policy = nan_policy
+
+    def _fit(self, X: np.ndarray, contrast: ContrastRows) -> None:
+        if contrast.n_rows == 0:
+            raise ValueError(f"{self.estimator!r} needs labelled anomalies (-1) to train on")
+        rows = np.concatenate([X, *contrast.sources])
+        y = np.arange(len(rows)) >= len(X)
+        seed = resolve_seed(self.random_state)
+        with _kept_generators(), redirect_stdout(StringIO()):  # DevNet prints every epoch
+            self.estimator_ = clone(self.estimator)
+            for name in ("random_state", "random_seed"):
+                if name in self.estimator_.get_params(deep=False):
+                    self.estimator_.set_params(**{name: seed % 2**32})
+            _seed_generators(seed)
+            self.estimator_.fit(rows, y.astype(int))
+
+    def _score_samples(self, X: np.ndarray) -> np.ndarray:
+        with _kept_generators():  # a loader of torch draws a seed even in order
+            return -np.asarray(self.estimator_.decision_function(X), dtype=np.float64)
 
 
 class DeepODModel(BaseEstimator):
