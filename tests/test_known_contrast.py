@@ -96,7 +96,9 @@ def test_ring_in_two_dimensions():
     rng = np.random.RandomState(0)
     angle, radius = rng.uniform(0, 2 * np.pi, N), rng.normal(2, 0.4, N)
     ring = np.column_stack([radius * np.cos(angle), radius * np.sin(angle)])
-    detector = clone(EXACT).set_params(flow="spline", n_blocks=4, contrast_weight=0.5, clamp=6.0)
+    detector = clone(EXACT).set_params(
+        flow="spline", n_blocks=4, max_iter=800, contrast_weight=0.5, clamp=6.0
+    )
     detector.fit(ring, X_contrast=rng.normal([1, 0], 1, size=(N, 2)))
     axis, width = np.linspace(-5.95, 5.95, 120, retstep=True)
     grid = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
