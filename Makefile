@@ -55,7 +55,7 @@ reports: .venv/bench
 	$(REPORT) $(DETECTORS)/contaminated.jsonl --output $(DETECTORS)/contaminated \
 		--title "Training rows with anomalies among them"
 	$(REPORT) $(DETECTORS)/rare_event*.jsonl --output $(DETECTORS)/rare_event \
-		--title "Rare events" --reference ContrastiveFlowDetector
+		--title "Rare events" --reference RareEventDetector
 	$(REPORT) $(DETECTORS)/planar.jsonl --output $(DETECTORS)/planar --title "The planar flow"
 	$(BIN)/python benchmarks/published.py $(DETECTORS)/published*.jsonl
 	$(BIN)/python benchmarks/published.py $(DETECTORS)/planar.jsonl --output $(DETECTORS)/planar
