@@ -15,7 +15,6 @@ from sklearn.utils import check_random_state
 from ..detectors import BaseDetector
 from ..detectors._contrast import ContrastRows
 from ..interop._pyod import _kept_generators, _seed_generators
-from ..training import resolve_seed
 
 #: In PlanarFlowDetector's log-determinant, as published: keeps the logarithm finite.
 EPSILON = 1e-6
@@ -230,12 +229,12 @@ class LabelledPyODDetector(BaseDetector):
             raise ValueError(f"{self.estimator!r} needs labelled anomalies (-1) to train on")
         rows = np.concatenate([X, *contrast.sources])
         y = np.arange(len(rows)) >= len(X)
-        seed = resolve_seed(self.random_state)
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         with _kept_generators(), redirect_stdout(StringIO()):  # DevNet prints every epoch
             self.estimator_ = clone(self.estimator)
             for name in ("random_state", "random_seed"):
                 if name in self.estimator_.get_params(deep=False):
-                    self.estimator_.set_params(**{name: seed % 2**32})
+                    self.estimator_.set_params(**{name: seed})
             _seed_generators(seed)
             self.estimator_.fit(rows, y.astype(int))
 
