@@ -16,6 +16,12 @@ def contrastive_optimum(
     return shape(log_l) / np.exp(log_l)
 
 
+def positive_difference(p: np.ndarray, q: np.ndarray, weight: float, cell: float) -> np.ndarray:
+    """(p - c q)+ on a grid of cells, normalised: the optimum without a clamp."""
+    difference = np.maximum(p - weight * q, 0)
+    return difference / (difference.sum() * cell)
+
+
 def total_variation(f: np.ndarray, g: np.ndarray, cell: float) -> float:
     """Half the integral of |f - g|."""
     return float(0.5 * np.abs(f - g).sum() * cell)

@@ -4,34 +4,16 @@ import warnings
 
 import numpy as np
 import pytest
-from contrast_figure import learned_density
-from known_optimum import contrastive_optimum, total_variation
+from contrast_figure import EXACT, learned_density
+from known_optimum import contrastive_optimum, positive_difference, total_variation
 from scipy.stats import ks_2samp, norm
 from sklearn.base import clone
 
 from skflow import ContrastiveFlowDetector, RealNVPOutlierDetector
 
 N = 50_000
-EXACT = ContrastiveFlowDetector(
-    n_blocks=2,
-    warm_up=0.2,
-    noise=0,
-    contrast_noise=0,
-    max_iter=1500,
-    batch_size=1024,
-    learning_rate=5e-3,
-    early_stopping=False,
-    contamination=0.05,
-    random_state=0,
-)
 AXIS, CELL = np.linspace(-10, 10, 2001, retstep=True)
 BULK = norm.pdf(AXIS)
-
-
-def positive_difference(q, weight):
-    """(p - c q)+, normalised, on the axis."""
-    difference = np.maximum(BULK - weight * q, 0)
-    return difference / (difference.sum() * CELL)
 
 
 def drawn_mixture(n, rng):
@@ -54,7 +36,7 @@ def test_figure_of_the_paper(weight, clamp):
     learned, q = learned_density(weight, clamp, AXIS), norm.pdf(AXIS, 1, 2)
     optimum = contrastive_optimum(BULK, q, weight, clamp, CELL)
     assert total_variation(learned, optimum, CELL) < 0.05
-    limit = positive_difference(q, weight)
+    limit = positive_difference(BULK, q, weight, CELL)
     if clamp == 6:
         assert total_variation(learned, limit, CELL) < 0.05
     if clamp == 2:  # what the clamp does is seen
@@ -113,7 +95,7 @@ def test_ring_in_two_dimensions():
 def test_samples_are_those_of_the_positive_difference():
     rng = np.random.RandomState(0)
     detector = fitted(0.5, 8.0, rng.normal(1, 2, size=(N, 1)), rng)
-    cumulated = positive_difference(norm.pdf(AXIS, 1, 2), 0.5).cumsum() * CELL
+    cumulated = positive_difference(BULK, norm.pdf(AXIS, 1, 2), 0.5, CELL).cumsum() * CELL
     expected = np.interp(rng.uniform(size=2000), cumulated, AXIS + CELL / 2)
     assert ks_2samp(detector.sample(2000, random_state=1).ravel(), expected).pvalue > 0.01
     # The test can fail: the bulk itself is told from it.

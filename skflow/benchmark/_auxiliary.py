@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ._tables import load_table
+from ._tables import equal_rows, load_table
 
 #: At most this share of the training bulk goes over to the auxiliary sample.
 MAX_MIXED = 1 / 3
@@ -47,8 +47,7 @@ def auxiliary_rows(
             f"{table.X.shape[1]}"
         )
     other = table.X[table.y == 1]
-    _, number = np.unique(np.concatenate([X, other]), axis=0, return_inverse=True)
-    number = number.ravel()
+    number = equal_rows(np.concatenate([X, other]))
     other = other[~np.isin(number[len(X) :], number[np.concatenate([train, test])])]
     if len(other) == 0:
         raise ValueError(f"all normal rows of {name} are rows of the split table")

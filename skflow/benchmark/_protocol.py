@@ -10,7 +10,7 @@ from sklearn.model_selection import GroupShuffleSplit
 from sklearn.utils import check_array, check_random_state, column_or_1d
 
 from ._auxiliary import auxiliary_rows
-from ._tables import Table
+from ._tables import Table, equal_rows
 
 #: A capped table keeps at least so many of its anomalies.
 MIN_ANOMALIES = 10
@@ -118,14 +118,9 @@ def one_class_split(X: Any, y: Any, *, groups: Any = None, random_state: Any = N
     return Split(bulk[half], np.sort(np.concatenate([bulk[other], np.flatnonzero(is_anomaly)])))
 
 
-def _equal_rows(X: np.ndarray) -> np.ndarray:
-    """A number for each row; rows that are equal in all features share it."""
-    return np.unique(X, axis=0, return_inverse=True)[1].ravel()
-
-
 def _connected(X: np.ndarray, groups: Any) -> np.ndarray:
     """A number for each row; rows that must stay on one side share it."""
-    equal = _equal_rows(X)
+    equal = equal_rows(X)
     if groups is None:
         return equal
     # A row ties all rows equal to it to all rows of its group.
@@ -252,7 +247,7 @@ def make_trial(table: Table, protocol: str, *, seed: int, max_rows: int | None =
         train, test = rng.choice(everything, len(y), replace=True), everything
     else:
         train = test = everything
-    number = _equal_rows(X)
+    number = equal_rows(X)
     has_twin = np.isin(number[test], number[train])
     return Trial(
         np.concatenate([X[train], auxiliary]),

@@ -34,6 +34,15 @@ def _scores_are_log_densities(estimator: Any) -> bool:
     return True
 
 
+def check_log_density(detector: "BaseDetector", name: str) -> None:
+    """Refuse a detector, the parameter `name`, whose scores are no log-density."""
+    if not detector._is_log_density:
+        raise ValueError(
+            f"{name} must be a detector whose score_samples is a log-density, such as "
+            f"RealNVPOutlierDetector or MahalanobisDetector; got {detector!r}"
+        )
+
+
 class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
     """Base of all detectors.
 

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from .._sklearn import Interval, fit_context
 from ..objectives import ClassConditional, as_other_class
-from ..training import Batch, Noise
 from ._contrast import ContrastRows
 from ._flow import FlowMixin
 from ._torch import TorchDetector
@@ -239,22 +238,6 @@ class ClassConditionalFlowDetector(FlowMixin, TorchDetector):
 
     def _make_objective(self) -> ClassConditional:
         return ClassConditional(self.discriminative_weight)
-
-    def _noises(self, module: Any) -> tuple[Noise, Noise]:
-        return self._noise(module, "noise"), self._noise(module, "contrast_noise")
-
-    def _train(
-        self,
-        module: Any,
-        rows: Batch,
-        held_out: Batch | None,
-        generator: torch.Generator,
-        context: Any,
-    ) -> None:
-        # Judged by bulk rows alone the best flow is one that has not learned the rare ones.
-        if rows.contrast is not None and held_out is not None and held_out.contrast is None:
-            held_out = None
-        super()._train(module, rows, held_out, generator, context)
 
     def _score_samples(self, X: np.ndarray) -> np.ndarray:
         return super()._score_samples(_with_class(X, 0.0))

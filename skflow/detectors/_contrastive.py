@@ -10,7 +10,7 @@ import torch
 
 from .._sklearn import Interval, StrOptions, fit_context
 from ..objectives import BulkRare, Contrastive, Exposure, TwoPhase
-from ..training import Batch, Noise, batches
+from ..training import Batch
 from ._contrast import ContrastRows, resembles_bulk
 from ._flow import FlowMixin
 from ._negatives import NEGATIVES, make_negatives
@@ -309,9 +309,6 @@ class ContrastiveFlowDetector(FlowMixin, TorchDetector):
                 )
         return list(sources.values())
 
-    def _noises(self, module: Any) -> tuple[Noise, Noise]:
-        return self._noise(module, "noise"), self._noise(module, "contrast_noise")
-
     def _train(
         self,
         module: Any,
@@ -324,22 +321,20 @@ class ContrastiveFlowDetector(FlowMixin, TorchDetector):
         objective = self._make_objective()
         n_steps = self._resolved_max_iter(len(rows.bulk))
         n_warm_up = n_steps if rows.contrast is None else math.ceil(self.warm_up * n_steps)
-        noise = self._noises(module)
 
-        def run(rows: Batch, held_out: Batch | None, max_iter: int, phase: str) -> bool:
-            stream = batches(rows, self.batch_size, noise, generator)
-            return self._run_phase(module, objective, stream, held_out, max_iter, phase, context)
+        def run(rows: Batch, max_iter: int, phase: str) -> bool:
+            return self._run_phase(
+                module, objective, rows, held_out, generator, max_iter, phase, context
+            )
 
         stopped = False
         if n_warm_up:
-            stopped = run(Batch(rows.bulk), held_out, n_warm_up, "warm-up")
+            stopped = run(Batch(rows.bulk), n_warm_up, "warm-up")
         objective.freeze(_nll(module, rows.bulk))
         self.clamp_ = getattr(objective, "clamp", None)
         if stopped or rows.contrast is None:
             return
-        if held_out is not None and held_out.contrast is None:
-            held_out = None
-        run(rows, held_out, max(1, n_steps - n_warm_up), "contrast")
+        run(rows, max(1, n_steps - n_warm_up), "contrast")
         if self.clamp_ is not None:
             median = _nll(module, rows.bulk).median().item()
             if median > self.clamp_:

@@ -46,6 +46,7 @@ def make_folds(is_rare: np.ndarray, n_folds: int, rng: np.random.RandomState) ->
 
 def by_weight(weight: np.ndarray) -> np.ndarray:
     """Positions of as many rows, each as often as its weight says, rounded up or down."""
-    share = np.cumsum(weight / weight.sum())
+    share = np.cumsum(weight / weight.max())
+    share /= share[-1]
     steps = (np.arange(len(weight)) + 0.5) / len(weight)
     return np.minimum(np.searchsorted(share, steps), len(weight) - 1)

@@ -7,7 +7,7 @@ from scipy.special import logsumexp
 
 from .._sklearn import fit_context
 from ..training import resolve_seed
-from ._base import BaseDetector
+from ._base import BaseDetector, check_log_density
 from ._contrast import ContrastRows
 from ._realnvp import RealNVPOutlierDetector
 from ._validation import unchanged_on_error
@@ -142,11 +142,7 @@ class DensityRatioDetector(BaseDetector):
     def _kind(self, name: str) -> BaseDetector:
         given = getattr(self, name)
         kind = RealNVPOutlierDetector() if given is None else given
-        if not kind._is_log_density:
-            raise ValueError(
-                f"{name} must be a detector whose score_samples is a log-density, such as "
-                f"RealNVPOutlierDetector or MahalanobisDetector; got {kind!r}"
-            )
+        check_log_density(kind, name)
         return kind
 
     def _fit(self, X: np.ndarray, contrast: ContrastRows) -> np.ndarray | None:

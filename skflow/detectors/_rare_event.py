@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._sklearn import Interval, fit_context
 from ..training import resolve_seed
-from ._base import BaseDetector
+from ._base import BaseDetector, check_log_density
 from ._contrast import ContrastRows
 from ._cross_fitting import Rows, by_weight, make_folds, weighted_rows
 from ._mlp import BalancedMLPClassifier
@@ -188,11 +188,7 @@ class RareEventDetector(BaseDetector):
 
     def _fit(self, X: np.ndarray, contrast: ContrastRows) -> None:
         kind = RealNVPOutlierDetector() if self.estimator is None else self.estimator
-        if not kind._is_log_density:
-            raise ValueError(
-                "estimator must be a detector whose score_samples is a log-density, such as "
-                f"RealNVPOutlierDetector or MahalanobisDetector; got {kind!r}"
-            )
+        check_log_density(kind, "estimator")
         rng = np.random.RandomState(resolve_seed(self.random_state) % 2**32)
         rows = weighted_rows(X, contrast)
         folds = make_folds(rows.is_rare, self.cv, rng)
@@ -201,18 +197,19 @@ class RareEventDetector(BaseDetector):
         parts = [((folds != k) | (n_folds == 1), folds == k) for k in range(n_folds)]
         seed, *seeds = rng.randint(2**31 - 1, size=n_folds + 1).tolist()
         run = Parallel(n_jobs=self.n_jobs)
-        fits = run(
+        self.estimators_ = run(
             delayed(self._fit_density)(kind, rows.chosen(is_in), fold_seed)
             for (is_in, _), fold_seed in zip(parts, seeds, strict=True)
         )
-        self.estimators_ = [density for density, _ in fits]
-        log_density = self._log_density(rows.X)  # for rows that no flow trained on
+        log_density = np.empty(len(folds))
         for density, (_, is_out) in zip(self.estimators_, parts, strict=True):
             log_density[is_out] = density._score_samples(rows.X[is_out])
+        alone = folds < 0  # a single rare row is never held out
+        if alone.any():
+            log_density[alone] = self._log_density(rows.X[alone])
         bulk = ~rows.is_rare
-        self._weights = rows.weight[bulk]
         self.mean_, self.scale_ = scaling(rows.X[bulk])
-        of_bulk = log_density[bulk][by_weight(self._weights)]
+        of_bulk = log_density[bulk][by_weight(rows.weight[bulk])]
         least, low, median = np.quantile(of_bulk, [OUTSIDE_QUANTILE, 0.05, 0.5], method="lower")
         self.least_log_density_ = float(max(least, median - MAX_OUTSIDE * (median - low)))
         self.classifiers_, self.coefficients_, self.intercept_ = [], np.empty(0), 0.0
@@ -228,22 +225,19 @@ class RareEventDetector(BaseDetector):
             odds[is_out] = of_fold
         everywhere = np.ones(len(folds), dtype=bool)
         self.classifiers_ = _fitted(classifiers, features, rows, everywhere)
-        if (folds < 0).any():  # a single rare row is never held out
-            odds[folds < 0] = _odds(self.classifiers_, [F[folds < 0] for F in features])
-        terms = np.column_stack([-features[-1][:, -1], odds])
+        if alone.any():
+            odds[alone] = _odds(self.classifiers_, [F[alone] for F in features])
+        terms = self._terms(log_density, odds)
         self.coefficients_, self.intercept_ = fit_stack(terms, rows.is_rare, rows.weight)
         self.part_names_ = list(PARTS)
         scores = self._contributions_of(log_density, terms).sum(axis=1)
         self.cross_fitted_scores_ = scores[bulk]
 
-    def _fit_density(
-        self, kind: BaseDetector, rows: Rows, seed: int
-    ) -> tuple[Any, np.ndarray | None]:
-        """Fit the density detector to the bulk, drawn by its weights if these differ."""
-        bulk, weight = rows.X[~rows.is_rare], rows.weight[~rows.is_rare]
-        bulk = bulk[by_weight(weight)]
-        none = ContrastRows(bulk[:0], bulk[:0])
-        return self._fitted_copy(kind, bulk, none, seed)
+    def _fit_density(self, kind: BaseDetector, rows: Rows, seed: int) -> Any:
+        """Fit the density detector to the bulk, each row as often as its weight says."""
+        bulk = rows.X[~rows.is_rare][by_weight(rows.weight[~rows.is_rare])]
+        density, _ = self._fitted_copy(kind, bulk, ContrastRows(bulk[:0], bulk[:0]), seed)
+        return density
 
     def _log_density(self, X: np.ndarray) -> np.ndarray:
         """Mean log-density of rows that no flow trained on."""
@@ -255,6 +249,10 @@ class RareEventDetector(BaseDetector):
         both = np.column_stack([Z, np.maximum(log_density, self.least_log_density_)])
         return [Z, both, both]
 
+    def _terms(self, log_density: np.ndarray, odds: np.ndarray) -> np.ndarray:
+        """What the regression weighs."""
+        return np.column_stack([-np.maximum(log_density, self.least_log_density_), odds])
+
     def _contributions_of(self, log_density: np.ndarray, terms: np.ndarray) -> np.ndarray:
         missing = np.minimum(log_density - self.least_log_density_, 0)
         intercept = np.full(len(terms), -self.intercept_)
@@ -264,15 +262,16 @@ class RareEventDetector(BaseDetector):
         log_density = self._log_density(X)
         if not self.classifiers_:
             return log_density[:, None]
-        features = self._features(X, log_density)
-        odds = _odds(self.classifiers_, features)
-        return self._contributions_of(log_density, np.column_stack([-features[-1][:, -1], odds]))
+        odds = _odds(self.classifiers_, self._features(X, log_density))
+        return self._contributions_of(log_density, self._terms(log_density, odds))
 
     def _score_samples(self, X: np.ndarray) -> np.ndarray:
         return self._contributions(X).sum(axis=1)
 
     def _cross_fitted_scores(self, bulk: np.ndarray, contrast: ContrastRows) -> np.ndarray:
-        return self.cross_fitted_scores_[by_weight(self._weights)]
+        if contrast.weights is None:
+            return self.cross_fitted_scores_
+        return self.cross_fitted_scores_[by_weight(contrast.weights[0])]
 
     def contributions(self, X: Any) -> np.ndarray:
         """What each part adds to the score of every row.

@@ -2,7 +2,7 @@
 
 import math
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import nullcontext
 from numbers import Integral, Real
 from typing import Any
@@ -189,14 +189,14 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
         context: Any,
     ) -> None:
         """Train the module: one phase, unless a leaf has more."""
-        stream = batches(rows, self.batch_size, self._noises(module), generator)
         n_steps = self._resolved_max_iter(len(rows.bulk))
         objective = self._make_objective()
-        self._run_phase(module, objective, stream, held_out, n_steps, "train", context)
+        self._run_phase(module, objective, rows, held_out, generator, n_steps, "train", context)
 
     def _noises(self, module: Any) -> tuple[Noise, Noise]:
         """Noise of bulk rows and of contrast rows."""
-        return self._noise(module, "noise"), Noise()
+        of_contrast = self._noise(module, "contrast_noise") if self._uses_contrast else Noise()
+        return self._noise(module, "noise"), of_contrast
 
     def _noise(self, module: Any, name: str) -> Noise:
         """Noise of training rows, from the parameter `name`."""
@@ -218,14 +218,18 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
         self,
         module: nn.Module,
         objective: Callable[[Any, Any], Tensor],
-        stream: Iterator[Batch],
+        rows: Batch,
         held_out: Batch | None,
+        generator: torch.Generator,
         max_iter: int,
         name: str,
         context: Any,
     ) -> bool:
         """Call the training loop once, note it in ``history_``, tell if a callback stopped it."""
         stopped = False
+        if rows.contrast is not None and held_out is not None and held_out.contrast is None:
+            # Judged by bulk rows alone the best network is one that has not learned the others.
+            held_out = None
 
         def on_evaluation(step: int, loss: float, validation_loss: float) -> bool:
             nonlocal stopped
@@ -240,7 +244,7 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
         history = train(
             module,
             objective,
-            stream,
+            batches(rows, self.batch_size, self._noises(module), generator),
             max_iter=max_iter,
             learning_rate=self.learning_rate,
             weight_decay=self.weight_decay,
