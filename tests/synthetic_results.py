@@ -57,6 +57,8 @@ def make_lines(detectors=DETECTORS, datasets=DATASETS, protocols=PROTOCOLS, n_se
                             "auroc": None if failed else float(auroc),
                             "average_precision": None if failed else float(auroc**3),
                             "tpr_at_1pct_fpr": None if failed else float(auroc**6),
+                            "ap_1_to_1": None if failed else float(auroc**2),
+                            "ap_1_to_100": None if failed else float(auroc**8),
                             "fit_seconds": None if failed else float(speed[name] * n_test / 2000),
                             "score_seconds": None if failed else 0.01,
                             "peak_memory_mib": None if failed else 300.0,

@@ -200,3 +200,15 @@ def test_the_perceptron_is_balanced():
     assert len(model.model_.loss_curve_) == 300
     with pytest.raises(ValueError, match="y must hold at least two classes"):
         BalancedMLPClassifier().fit(X, np.ones(2020))
+
+
+def test_devnet_is_repaired():
+    """PyOD's pairs all outputs with all labels, and fails on 512 rows and one."""
+    rng = np.random.RandomState(0)
+    X, y = rng.normal(size=(513, 3)), np.repeat([1, -1], [493, 20])
+    X[y == -1, 0] += 3
+    detector = make_detector("DevNet", random_state=0, n_features=3).fit(X, y)
+    new, label = rng.normal(size=(200, 3)), np.repeat([1, -1], 100)
+    new[label == -1, 0] += 3
+    assert roc_auc_score(label == -1, -detector.score_samples(new)) > 0.7  # ranked last before
+    assert detector.score_samples(new[:1]).shape == (1,)

@@ -28,7 +28,7 @@ def test_file(tmp_path):
             {name = "KNN-10", use = "KNN", params = {n_neighbors = 10}},
             {use = "misbehaving:Norm"},
         ]
-        protocols = ["rare-event:200", "auxiliary:features/SVHN_0:10"]
+        protocols = ["rare-event:200:0.1", "auxiliary:features/SVHN_0:10"]
         seeds = [3, 1]
         max_rows = 1000
         time_limit_s = 0.5
@@ -44,7 +44,7 @@ def test_file(tmp_path):
         Detector("misbehaving:Norm", "misbehaving:Norm", {}),
     )
     assert config[2:] == (
-        ("rare-event:200", "auxiliary:features/SVHN_0:10"),
+        ("rare-event:200:0.1", "auxiliary:features/SVHN_0:10"),
         (3, 1),
         1000,
         0.5,
@@ -103,6 +103,7 @@ def test_grid():
         ({"protocols": ["auxiliary"]}, "protocols must be .*; did you mean 'auxiliary:TABLE'?"),
         ({"protocols": ["auxiliary:magic/hadron-bulk:100"]}, "protocols must be"),
         ({"protocols": ["rare-event"]}, "protocols must be .*; did you mean 'rare-event:M'?"),
+        ({"protocols": ["rare-event:5:100"]}, "protocols must be"),
         ({"protocols": []}, "protocols must not be empty"),
         ({"seeds": 0}, "seeds must be an integer of at least 1; got 0"),
         ({"seeds": True}, "seeds must be an integer of at least 1; got True"),

@@ -46,6 +46,20 @@ def test_agree_with_scikit_learn(ranking):
         assert tpr_at_fpr_score(y, score, max_fpr=max_fpr) == pytest.approx(expected)
 
 
+def test_average_precision_at_another_prevalence(ranking):
+    y, score = ranking
+    share = np.mean(y == -1)
+    same = average_precision_score(y, score, prevalence=share)
+    assert same == pytest.approx(average_precision_score(y, score))
+    # Nine copies of every bulk row are what a ninth of the odds look like.
+    copies = np.where(y == -1, 1, 9)
+    expected = average_precision_score(np.repeat(y, copies), np.repeat(score, copies))
+    prevalence = share / (share + 9 * (1 - share))
+    assert average_precision_score(y, score, prevalence=prevalence) == pytest.approx(expected)
+    with pytest.raises(ValueError, match="prevalence must be between 0 and 1; got 1"):
+        average_precision_score(y, score, prevalence=1)
+
+
 def test_by_hand():
     y, score = [1, -1, 1, -1, 1, 1], [5, 4, 3, 2, 1, 0]
     assert tpr_at_fpr_score(y, score, max_fpr=0.25) == 0.5

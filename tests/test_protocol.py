@@ -112,6 +112,26 @@ def test_rare_event_trials(repeating):
         make_trial(repeating, "rare-event:70", seed=0)
 
 
+def test_rare_events_hidden_in_the_bulk(repeating):
+    clean, hidden = (make_trial(repeating, f"rare-event:5{p}", seed=0) for p in ("", ":10"))
+    np.testing.assert_array_equal(clean.X_test, hidden.X_test)
+    np.testing.assert_array_equal(clean.y_test, hidden.y_test)
+    n_bulk = np.sum(clean.y_train == 1)
+    is_new = np.arange(len(hidden.y_train)) >= len(clean.y_train)
+    assert is_new.sum() == round(n_bulk / 9)
+    np.testing.assert_array_equal(hidden.X_train[~is_new], clean.X_train)
+    np.testing.assert_array_equal(hidden.y_train[~is_new], clean.y_train)
+    assert (hidden.y_train[is_new] == 1).all()
+    rare = repeating.X[repeating.y == -1]
+    assert distinct(hidden.X_train[is_new]) < distinct(rare)
+    assert not distinct(hidden.X_train) & distinct(hidden.X_test)
+    # A tiny share is one row, none is none.
+    one = make_trial(repeating, "rare-event:5:0.1", seed=0)
+    assert len(one.X_train) == len(clean.X_train) + 1
+    none = make_trial(repeating, "rare-event:5:0", seed=0)
+    np.testing.assert_array_equal(none.X_train, clean.X_train)
+
+
 def test_a_group_of_a_table_stays_on_one_side(repeating):
     groups = np.arange(380) % 50
     X = repeating.X + np.arange(380)[:, None] / 1000  # tells its row
@@ -179,7 +199,8 @@ def test_published_contaminated(repeating):
         ("two-class", {}, "protocol must be one of one-class, .*; got 'two-class'"),
         ("one-class:3", {}, "protocol must be one of .*; got 'one-class:3'"),
         ("rare-event", {}, "protocol must be one of .*; got 'rare-event'"),
-        ("rare-event:-1", {}, "M of rare-event:M must be a number"),
+        ("rare-event:-1", {}, "rare-event:M:PERCENT must have a number of anomalies"),
+        ("rare-event:5:100", {}, "and a percentage below 100 or none; got 'rare-event:5:100'"),
         ("one-class", {"max_rows": 0}, "max_rows must be at least 1; got 0"),
     ],
 )

@@ -70,10 +70,24 @@ def test_means_by_hand(lines, tmp_path):
     assert sum(row["rank"] for row in protocol["comparisons"]["auroc"]["rows"]) == pytest.approx(36)
 
 
+def test_figures_of_older_files(lines, tmp_path):
+    older = [{k: v for k, v in line.items() if not k.startswith("ap_1")} for line in lines]
+    summary = summary_of(older, tmp_path)
+    assert [metric["key"] for metric in summary["metrics"]] == [
+        "auroc",
+        "average_precision",
+        "tpr_at_1pct_fpr",
+    ]
+    assert set(summary["protocols"][0]["comparisons"]) == set(summary["curves"])
+    write_report(write_results(tmp_path / "older.jsonl", older), tmp_path / "older")
+    assert "AP at 1:100" not in (tmp_path / "older" / "report.md").read_text()
+
+
 def test_failures_count_as_chance(lines, tmp_path):
     protocol = summary_of(lines, tmp_path)["protocols"][0]
     fits = fits_of(lines, protocol="one-class", detector="Failing")
     chance = {"auroc": 0.5, "average_precision": None, "tpr_at_1pct_fpr": 0.01}
+    chance |= {"ap_1_to_1": 1 / 2, "ap_1_to_100": 1 / 101}
     for metric, value in chance.items():
         by_dataset = [fits_of(fits, dataset=name) for name in DATASETS]
         values = [

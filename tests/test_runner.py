@@ -21,7 +21,7 @@ from skflow.benchmark._results import read_environments
 
 TESTS = Path(__file__).parent
 WINE, CANCER = "sklearn/wine", "sklearn/breast_cancer"
-FIGURES = ["auroc", "average_precision", "tpr_at_1pct_fpr"]
+FIGURES = ["auroc", "average_precision", "tpr_at_1pct_fpr", "ap_1_to_1", "ap_1_to_100"]
 KEY = ["dataset", "protocol", "seed", "detector"]
 
 

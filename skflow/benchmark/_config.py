@@ -20,8 +20,11 @@ PROTOCOLS = (
     "published",
     "published-contaminated",
 )
+_COUNT, _PERCENT = r"(0|[1-9]\d*)", r"(0|[1-9]\d?)"
 _PROTOCOL = re.compile(
-    "|".join(PROTOCOLS).replace("M", r"(0|[1-9]\d*)").replace("TABLE", r"[^:]+(:(0|[1-9]\d?))?")
+    "|".join(PROTOCOLS)
+    .replace("M", rf"{_COUNT}(:{_PERCENT}(\.\d+)?)?")
+    .replace("TABLE", rf"[^:]+(:{_PERCENT})?")
 )
 
 

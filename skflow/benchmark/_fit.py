@@ -176,10 +176,13 @@ def measure(model: Any, trial: Trial, labelled: bool, seed: int) -> dict[str, fl
     if not np.isfinite(scores).all():
         n_bad = len(scores) - np.isfinite(scores).sum()
         raise ValueError(f"scores must be finite; got {n_bad} of {len(scores)} that are not")
+    y = trial.y_test
     return {
-        "auroc": float(roc_auc_score(trial.y_test, scores)),
-        "average_precision": float(average_precision_score(trial.y_test, scores)),
-        "tpr_at_1pct_fpr": float(tpr_at_fpr_score(trial.y_test, scores)),
+        "auroc": roc_auc_score(y, scores),
+        "average_precision": average_precision_score(y, scores),
+        "tpr_at_1pct_fpr": tpr_at_fpr_score(y, scores),
+        "ap_1_to_1": average_precision_score(y, scores, prevalence=1 / 2),
+        "ap_1_to_100": average_precision_score(y, scores, prevalence=1 / 101),
         "fit_seconds": fitted - start,
         "score_seconds": scored - fitted,
     }

@@ -50,6 +50,7 @@ def _comparison(protocol: Mapping[str, Any]) -> list[str]:
             max,
         )
         for metric, title in METRICS.items()
+        if metric in by_metric
     }
     for metric, title in (("auroc", "Rank"), ("average_precision", "Rank by AP")):
         mean_ranks = [by_metric[metric][n]["rank"] for n in names]

@@ -1,5 +1,6 @@
 """Protocols: leak-free splits, and the published ones to compare with published figures."""
 
+import copy
 import re
 from typing import Any, NamedTuple
 
@@ -163,7 +164,8 @@ def make_trial(table: Table, protocol: str, *, seed: int, max_rows: int | None =
           (`one_class_split`).
         - ``"contaminated"``: all rows train and test; detectors see no labels.
         - ``"rare-event:M"``: half of the bulk and M labelled anomalies train, the other halves
-          test, the same for every M (`rare_event_split`).
+          test, the same for every M (`rare_event_split`). ``"rare-event:M:PERCENT"``: so much of
+          what trains as bulk are further anomalies, unlabelled.
         - ``"auxiliary:TABLE"``: as one class, and the normal rows of another table train as
           anomalies, but those that equal a row of this one; ``"auxiliary:TABLE:PERCENT"`` mixes
           so much bulk into them, which does not train as bulk then.
@@ -213,8 +215,11 @@ def make_trial(table: Table, protocol: str, *, seed: int, max_rows: int | None =
     kind, colon, argument = protocol.partition(":")
     if kind not in PROTOCOLS or bool(colon) != (kind in ("rare-event", "auxiliary")):
         raise ValueError(f"protocol must be one of {', '.join(PROTOCOLS)}; got {protocol!r}")
-    if kind == "rare-event" and not argument.isdecimal():
-        raise ValueError(f"M of rare-event:M must be a number of anomalies; got {protocol!r}")
+    if kind == "rare-event" and not re.fullmatch(r"\d+(:\d\d?(\.\d+)?)?", argument):
+        raise ValueError(
+            "rare-event:M:PERCENT must have a number of anomalies, and a percentage below 100 or "
+            f"none; got {protocol!r}"
+        )
     if kind == "auxiliary" and not re.fullmatch(r"[^:]+(:\d\d?)?", argument):
         raise ValueError(
             "auxiliary:TABLE:PERCENT must have a percentage from 0 to 99, or none; "
@@ -231,13 +236,14 @@ def make_trial(table: Table, protocol: str, *, seed: int, max_rows: int | None =
     X, y = X[rows], y[rows]
     _check_classes(y, f"the draw of max_rows={max_rows} from {table.name} must have")
     groups = groups if groups is None else groups[rows]
-    everything, auxiliary = np.arange(len(y)), X[:0]
+    everything, auxiliary, y_train = np.arange(len(y)), X[:0], y
     if kind in ("one-class", "auxiliary"):
         train, test = one_class_split(X, y, groups=groups, random_state=rng)
         if kind == "auxiliary":
             train, auxiliary = auxiliary_rows(argument, X, train, test, rng)
     elif kind == "rare-event":
-        train, test = rare_event_split(X, y, n_rare=int(argument), groups=groups, random_state=rng)
+        train, test, hidden = _rare_event_rows(argument, X, y, groups, rng)
+        y_train = np.where(np.isin(everything, hidden), 1, y)
     elif kind == "published":
         normal = np.flatnonzero(y == 1)
         train, late = np.split(normal, [round(0.5 * len(normal))])
@@ -251,12 +257,29 @@ def make_trial(table: Table, protocol: str, *, seed: int, max_rows: int | None =
     has_twin = np.isin(number[test], number[train])
     return Trial(
         np.concatenate([X[train], auxiliary]),
-        np.append(y[train], np.full(len(auxiliary), -1)),
+        np.append(y_train[train], np.full(len(auxiliary), -1)),
         X[test],
         y[test],
         repeated=1 - (number.max() + 1) / len(y),
         twins=float(has_twin[y[test] == 1].mean()),
     )
+
+
+def _rare_event_rows(
+    argument: str, X: np.ndarray, y: np.ndarray, groups: Any, rng: np.random.RandomState
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Training and test rows of M or M:PERCENT, and which training rows are unlabelled rares."""
+    n_rare, _, percent = argument.partition(":")
+    state = copy.deepcopy(rng)
+    train, test = rare_event_split(X, y, n_rare=int(n_rare), groups=groups, random_state=rng)
+    if not float(percent or 0):
+        return train, test, train[:0]
+    n_bulk, share = int(np.sum(y[train] == 1)), float(percent) / 100
+    n_hidden = max(round(n_bulk * share / (1 - share)), 1)
+    more, _ = rare_event_split(
+        X, y, n_rare=int(n_rare) + n_hidden, groups=groups, random_state=state
+    )
+    return more, test, np.setdiff1d(more, train)
 
 
 def _check_classes(y: np.ndarray, what: str) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 KEY = ("dataset", "protocol", "seed", "detector", "use", "params", "max_rows")
 #: What a fit says of its split, of its ranking and of its price; None where it failed before.
 SIZES = ("n_train", "n_test", "n_features", "n_anomalies", "repeated", "twins")
-FIGURES = ("auroc", "average_precision", "tpr_at_1pct_fpr")
+FIGURES = ("auroc", "average_precision", "tpr_at_1pct_fpr", "ap_1_to_1", "ap_1_to_100")
 COSTS = ("fit_seconds", "score_seconds", "peak_memory_mib")
 
 
@@ -104,9 +104,10 @@ def read_results(*paths: str | Path) -> Any:
         One row a fit: dataset, protocol, seed, detector, use, params, max_rows, environment;
         n_train, n_test, n_features, n_anomalies (of the test rows), repeated (share of rows that
         repeat an earlier one) and twins (share of test bulk rows that are in training, too);
-        auroc, average_precision and tpr_at_1pct_fpr; fit_seconds, score_seconds and
-        peak_memory_mib (growth of the process); error, None for a fit that went well. A fit that
-        was repeated counts with its last line.
+        auroc, average_precision, tpr_at_1pct_fpr, and average precision restated for one and for
+        a hundred bulk rows per anomaly, ap_1_to_1 and ap_1_to_100; fit_seconds, score_seconds and
+        peak_memory_mib (growth of the process); error, None for a fit that went well. A fit
+        that was repeated counts with its last line.
 
     Raises
     ------

@@ -66,7 +66,7 @@ def run_benchmark(
           your own, which gets standardised features like all others.
         - ``protocols``: of ``"one-class"`` (the default), ``"contaminated"``,
           ``"rare-event:200"`` (200 labelled anomalies), ``"auxiliary:TABLE"``, ``"published"`` and
-          ``"published-contaminated"``.
+          ``"published-contaminated"``; see `make_trial`.
         - ``seeds``: how many (default 5), or a list.
         - ``max_rows``: most rows of a table; absent for all.
         - ``time_limit_s`` (default 600) and ``memory_limit_mib`` (default 8000): what one fit

@@ -22,6 +22,8 @@ METRICS = {
     "auroc": "AUROC",
     "average_precision": "AP",
     "tpr_at_1pct_fpr": "TPR at 1 % FPR",
+    "ap_1_to_1": "AP at 1:1",
+    "ap_1_to_100": "AP at 1:100",
 }
 COST = ("seconds", "peak_memory_mib")
 SIZES = ["n_train", "n_test", "n_features", "n_anomalies", "repeated", "twins"]
@@ -29,8 +31,9 @@ SIZES = ["n_train", "n_test", "n_features", "n_anomalies", "repeated", "twins"]
 OURS = r"skflow\.|RealNVP|Flow|Contrastive|Autoencoder|Mahalanobis"
 
 RULES = [
-    "AUROC, average precision of the anomaly class (AP) and the true-positive rate at 1 % false "
-    "positives are in percent. A data set counts with its mean over seeds, every data set alike.",
+    "AUROC, average precision of the anomaly class (AP; restated for one or a hundred bulk rows "
+    "per anomaly where it says so) and the true-positive rate at 1 % false positives are in "
+    "percent. A data set counts with its mean over seeds, every data set alike.",
     "A failed fit (an error, or over its time or memory limit) counts as chance: AUROC 50, the "
     "share of anomalies for average precision, 1 for the true-positive rate. Where all seeds "
     "fail, the detector ranks behind all that finished. Leaving failures out would reward "
@@ -59,7 +62,8 @@ EXPLANATIONS = {
     "contaminated": "Detectors train on all rows, anomalies included, without labels. The same "
     "rows are then scored.",
     "rare-event": "Half of the bulk and {} labelled rare rows train. The other halves of both "
-    "classes test, the same for every number of labels.",
+    "classes test, the same for every number of labels. A percentage, 200:1, is the share of "
+    "unlabelled rare rows among what trains as bulk.",
     "auxiliary": "As one class; the normal rows of {}, but those equal to a row here, train as "
     "anomalies. A percentage is the share of the bulk among them.",
     "published": "The split of the published tables, in which small tables are resampled with "
@@ -94,16 +98,21 @@ def summarize(results: Any, *, reference: str | None = None) -> dict[str, Any]:
     if results.empty:
         raise ValueError("results must hold at least one fit; got none")
     fits = _prepare(results)
+    # Files of earlier versions lack some; a figure that only some fits have compares nothing.
+    finished = fits[~fits["failed"]]
+    metrics = [key for key in METRICS if finished[f"finished_{key}"].notna().all()]
     protocols = sorted(fits["protocol"].unique(), key=_protocol_order)
-    summaries = [_protocol(fits[fits["protocol"] == name], name, reference) for name in protocols]
+    summaries = [
+        _protocol(fits[fits["protocol"] == name], name, reference, metrics) for name in protocols
+    ]
     compared = {d["name"] for p in summaries for d in p["detectors"] if d["compared"]}
     if reference is not None and reference not in compared:
         raise ValueError(f"reference must be one of {sorted(compared)}; got {reference!r}")
     return {
-        "metrics": [{"key": key, "title": title} for key, title in METRICS.items()],
+        "metrics": [{"key": key, "title": METRICS[key]} for key in metrics],
         "rules": RULES,
         "protocols": summaries,
-        "curves": {key: _curves(summaries, key) for key in METRICS},
+        "curves": {key: _curves(summaries, key) for key in metrics},
     }
 
 
@@ -127,6 +136,8 @@ def _prepare(results: Any) -> Any:
         "auroc": 0.5,
         "average_precision": prevalence.fillna(known).fillna(0.0),
         "tpr_at_1pct_fpr": 0.01,
+        "ap_1_to_1": 1 / 2,
+        "ap_1_to_100": 1 / 101,
     }
     for metric, value in chance.items():
         fits[f"finished_{metric}"] = fits[metric]
@@ -134,14 +145,17 @@ def _prepare(results: Any) -> Any:
     return fits
 
 
-def _protocol_order(name: str) -> tuple[int, str, int]:
-    kind, _, n_rare = name.partition(":")
+def _protocol_order(name: str) -> tuple[int, str, int, str]:
+    kind, _, argument = name.partition(":")
+    n_rare, _, percent = argument.partition(":")
     known = list(EXPLANATIONS)
     number = int(n_rare) if n_rare.isdigit() else 0
-    return known.index(kind) if kind in known else len(known), kind, number
+    return known.index(kind) if kind in known else len(known), kind, number, percent
 
 
-def _protocol(fits: Any, name: str, reference: str | None) -> dict[str, Any]:
+def _protocol(
+    fits: Any, name: str, reference: str | None, metrics: Sequence[str]
+) -> dict[str, Any]:
     kind, _, n_rare = name.partition(":")
     grouped = fits.groupby(["dataset", "detector"])
     tried = grouped.size().unstack(fill_value=0)
@@ -164,7 +178,7 @@ def _protocol(fits: Any, name: str, reference: str | None) -> dict[str, Any]:
     cost.update(compared.groupby("detector")[list(COST)].median())
     count = by_detector["failed"].agg(["size", "sum"])
     sizes = fits.groupby("dataset")[SIZES].mean().round(4)
-    cells = {metric: grouped[metric].mean().unstack().round(12) for metric in METRICS}
+    cells = {metric: grouped[metric].mean().unstack().round(12) for metric in metrics}
     errors = fits[fits["failed"]].groupby(["detector", "error"])["dataset"]
     return {
         "name": name,
@@ -192,7 +206,7 @@ def _protocol(fits: Any, name: str, reference: str | None) -> dict[str, Any]:
         ],
         "failed": [[int(n) for n in row] for row in n_failed.to_numpy()],
         "tried": tried.to_numpy().tolist(),
-        "cells": {metric: _plain(cells[metric].to_numpy()) for metric in METRICS},
+        "cells": {metric: _plain(cells[metric].to_numpy()) for metric in metrics},
         "comparisons": {
             metric: _compare(
                 matched[metric].mean().unstack().round(12),
@@ -201,7 +215,7 @@ def _protocol(fits: Any, name: str, reference: str | None) -> dict[str, Any]:
                 cost.loc[names, "seconds"].to_numpy(),
                 reference if reference in names else None,
             )
-            for metric in METRICS
+            for metric in metrics
             if shared
         },
         "errors": [

@@ -67,7 +67,9 @@ def roc_auc_score(y_true: Any, anomaly_score: Any) -> float:
     return float(sklearn_roc_auc(*_checked(y_true, anomaly_score)))
 
 
-def average_precision_score(y_true: Any, anomaly_score: Any) -> float:
+def average_precision_score(
+    y_true: Any, anomaly_score: Any, *, prevalence: float | None = None
+) -> float:
     """Average precision of the anomaly class.
 
     Parameters
@@ -76,6 +78,9 @@ def average_precision_score(y_true: Any, anomaly_score: Any) -> float:
         -1 for anomalies, +1 for the bulk.
     anomaly_score : array-like of shape (n_samples,)
         Higher means more anomalous.
+    prevalence : float in (0, 1) or None, default=None
+        Share of anomalies for which to restate it: 0.01 is what the same ranking would have
+        where one row in a hundred is an anomaly. None is their share in `y_true`.
 
     Returns
     -------
@@ -85,15 +90,24 @@ def average_precision_score(y_true: Any, anomaly_score: Any) -> float:
     Raises
     ------
     ValueError
-        If the labels are not -1 and +1, or only one of them.
+        If the labels are not -1 and +1, or only one of them; if `prevalence` is not in (0, 1).
 
     Examples
     --------
     >>> from skflow.metrics import average_precision_score
     >>> round(average_precision_score([1, 1, -1, -1], [0.1, 0.4, 0.35, 0.8]), 3)
     0.833
+    >>> round(average_precision_score([1, 1, -1, -1], [0.1, 0.4, 0.35, 0.8], prevalence=0.01), 3)
+    0.51
     """
-    return float(sklearn_average_precision(*_checked(y_true, anomaly_score)))
+    is_anomaly, score = _checked(y_true, anomaly_score)
+    if prevalence is None:
+        return float(sklearn_average_precision(is_anomaly, score))
+    if not 0 < prevalence < 1:
+        raise ValueError(f"prevalence must be between 0 and 1; got {prevalence}")
+    share = is_anomaly.mean()
+    weight = np.where(is_anomaly, prevalence / share, (1 - prevalence) / (1 - share))
+    return float(sklearn_average_precision(is_anomaly, score, sample_weight=weight))
 
 
 def tpr_at_fpr_score(y_true: Any, anomaly_score: Any, *, max_fpr: float = 0.01) -> float:
