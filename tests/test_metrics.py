@@ -7,6 +7,7 @@ from sklearn.ensemble import IsolationForest
 from sklearn.model_selection import GridSearchCV, KFold, StratifiedKFold, cross_val_score
 from sklearn.neighbors import LocalOutlierFactor
 
+import skflow.metrics
 from skflow import MahalanobisDetector
 from skflow.metrics import (
     average_precision_score,
@@ -111,8 +112,8 @@ def test_bad_options(ranking):
         tpr_at_fpr_score(*ranking, max_fpr=1)
     with pytest.raises(ValueError, match="n must be between 1 and the 500 rows; got 501"):
         precision_at_n_score(*ranking, n=501)
-    with pytest.raises(ValueError, match=r"roc_auc has no option \['max_fpr'\]"):
-        get_scorer("roc_auc", max_fpr=0.1)
+    with pytest.raises(ValueError, match=r"roc_auc has no option \['n'\]"):
+        get_scorer("roc_auc", n=5)
     y = np.repeat([1, -1], [100, 1])
     assert tpr_at_fpr_score(y, np.r_[np.ones(29), np.zeros(71), 0.5], max_fpr=0.29) == 1.0
     with pytest.raises(ValueError, match=r"name must be one of .*'roc_auc'.*; got 'auc'"):
@@ -128,8 +129,13 @@ def test_scorers_rank_any_outlier_detector(name, labelled):
         LocalOutlierFactor(novelty=True),
     ):
         detector.fit(X[y == 1])
-        expected = METRICS[get_scorer_names().index(name)](y, -detector.score_samples(X))
-        assert get_scorer(name)(detector, X, y) == expected
+        score = detector.predict(X) if name == "precision" else -detector.score_samples(X)
+        metric = getattr(skflow.metrics, f"{name}_score")
+        assert get_scorer(name)(detector, X, y) == metric(y, score)
+        if name != "precision_at_n":
+            weight = np.arange(len(y))
+            weighted = get_scorer(name)(detector, X, y, sample_weight=weight)
+            assert weighted == metric(y, score, sample_weight=weight)
 
 
 def test_scorer_options(labelled):

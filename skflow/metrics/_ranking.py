@@ -10,35 +10,18 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import average_precision_score as sklearn_average_precision
 from sklearn.metrics import roc_auc_score as sklearn_roc_auc
-from sklearn.utils import check_consistent_length, column_or_1d
+
+from ._checks import check_share, checked, lost_last
+from ._curves import roc_curve
 
 
-def _checked(y_true: Any, anomaly_score: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Return (is anomaly, score) after checking labels and replacing NaN."""
-    y_true = column_or_1d(y_true)
-    score = column_or_1d(anomaly_score).astype(np.float64)
-    check_consistent_length(y_true, score)
-    labels = set(np.unique(y_true).tolist())
-    if not labels <= {-1, 1}:
-        raise ValueError(
-            "y_true must hold only -1 (anomaly) and +1 (bulk); "
-            f"got {sorted(labels, key=str)[:5]}. Labels with 1 for anomalies and 0 for the bulk "
-            "become np.where(y == 1, -1, 1)"
-        )
-    if len(labels) < 2:
-        present = "no rows" if not labels else f"only {int(labels.pop()):+d}"
-        raise ValueError(
-            f"y_true must hold both -1 (anomaly) and +1 (bulk); got {present}. In "
-            "cross-validation, StratifiedKFold keeps both in every fold"
-        )
-    # Ranks instead of values, so that +-inf are welcome and NaN has a place below them.
-    finite_order = np.unique(score[~np.isnan(score)], return_inverse=True)[1]
-    ranks = np.full(len(score), -1.0)
-    ranks[~np.isnan(score)] = finite_order
-    return y_true == -1, ranks
-
-
-def roc_auc_score(y_true: Any, anomaly_score: Any) -> float:
+def roc_auc_score(
+    y_true: Any,
+    anomaly_score: Any,
+    *,
+    max_fpr: float | None = None,
+    sample_weight: Any = None,
+) -> float:
     """Area under the ROC curve: chance that an anomaly outranks a bulk row.
 
     Parameters
@@ -47,6 +30,11 @@ def roc_auc_score(y_true: Any, anomaly_score: Any) -> float:
         -1 for anomalies, +1 for the bulk.
     anomaly_score : array-like of shape (n_samples,)
         Higher means more anomalous.
+    max_fpr : float in (0, 1) or None, default=None
+        None is the whole curve; else the area up to this false-positive rate, standardised so
+        that 0.5 is a random order and 1 a perfect one (McClish 1989), as in scikit-learn.
+    sample_weight : array-like of shape (n_samples,), default=None
+        How much each row counts; None is 1 for all.
 
     Returns
     -------
@@ -56,7 +44,8 @@ def roc_auc_score(y_true: Any, anomaly_score: Any) -> float:
     Raises
     ------
     ValueError
-        If the labels are not -1 and +1, or only one of them.
+        If the labels are not -1 and +1, or only one of them; if a weight is negative or not
+        finite, or those of a class are all zero; if `max_fpr` is not in (0, 1).
 
     Examples
     --------
@@ -64,11 +53,19 @@ def roc_auc_score(y_true: Any, anomaly_score: Any) -> float:
     >>> roc_auc_score([1, 1, -1, -1], [0.1, 0.4, 0.35, 0.8])
     0.75
     """
-    return float(sklearn_roc_auc(*_checked(y_true, anomaly_score)))
+    is_anomaly, score, weight = checked(y_true, anomaly_score, sample_weight)
+    if max_fpr is not None:
+        check_share("max_fpr", max_fpr)
+    ranks = lost_last(score)
+    return float(sklearn_roc_auc(is_anomaly, ranks, max_fpr=max_fpr, sample_weight=weight))
 
 
 def average_precision_score(
-    y_true: Any, anomaly_score: Any, *, prevalence: float | None = None
+    y_true: Any,
+    anomaly_score: Any,
+    *,
+    prevalence: float | None = None,
+    sample_weight: Any = None,
 ) -> float:
     """Average precision of the anomaly class.
 
@@ -81,6 +78,8 @@ def average_precision_score(
     prevalence : float in (0, 1) or None, default=None
         Share of anomalies for which to restate it: 0.01 is what the same ranking would have
         where one row in a hundred is an anomaly. None is their share in `y_true`.
+    sample_weight : array-like of shape (n_samples,), default=None
+        How much each row counts; None is 1 for all.
 
     Returns
     -------
@@ -90,7 +89,8 @@ def average_precision_score(
     Raises
     ------
     ValueError
-        If the labels are not -1 and +1, or only one of them; if `prevalence` is not in (0, 1).
+        If the labels are not -1 and +1, or only one of them; if a weight is negative or not
+        finite, or those of a class are all zero; if `prevalence` is not in (0, 1).
 
     Examples
     --------
@@ -100,18 +100,78 @@ def average_precision_score(
     >>> round(average_precision_score([1, 1, -1, -1], [0.1, 0.4, 0.35, 0.8], prevalence=0.01), 3)
     0.51
     """
-    is_anomaly, score = _checked(y_true, anomaly_score)
+    is_anomaly, score, weight = checked(y_true, anomaly_score, sample_weight)
+    if prevalence is not None:
+        check_share("prevalence", prevalence)
+        weight = np.ones(len(score)) if weight is None else weight
+        share = weight[is_anomaly].sum() / weight.sum()
+        odds = np.where(is_anomaly, prevalence / share, (1 - prevalence) / (1 - share))
+        weight = weight * odds
+    return float(sklearn_average_precision(is_anomaly, lost_last(score), sample_weight=weight))
+
+
+def precision_score(
+    y_true: Any,
+    y_pred: Any,
+    *,
+    prevalence: float | None = None,
+    sample_weight: Any = None,
+) -> float:
+    """Share of anomalies among the flagged rows, where they may be rarer than here.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n_samples,)
+        -1 for anomalies, +1 for the bulk.
+    y_pred : array-like of shape (n_samples,)
+        Predictions: -1 is flagged, anything else is not.
+    prevalence : float in (0, 1) or None, default=None
+        Share of anomalies for which to restate it: with a true-positive rate of 0.8 and a
+        false-positive rate of 0.01 nearly half of the flagged rows are anomalies at 0.01, and
+        7 % at 0.001. None is their share in `y_true`.
+    sample_weight : array-like of shape (n_samples,), default=None
+        How much each row counts; None is 1 for all.
+
+    Returns
+    -------
+    precision : float
+        0 where nothing is flagged.
+
+    Raises
+    ------
+    ValueError
+        If the labels are not -1 and +1, or only one of them; if a weight is negative or not
+        finite, or those of a class are all zero; if `prevalence` is not in (0, 1).
+
+    Examples
+    --------
+    >>> from skflow.metrics import precision_score
+    >>> precision_score([1, 1, 1, -1], [1, 1, -1, -1])
+    0.5
+    >>> round(precision_score([1, 1, 1, -1], [1, 1, -1, -1], prevalence=0.01), 3)
+    0.029
+    """
+    is_anomaly, predicted, weight = checked(y_true, y_pred, sample_weight)
+    weight = np.ones(len(predicted)) if weight is None else weight
+    flagged, n_anomalies, n_bulk = (
+        predicted == -1,
+        weight[is_anomaly].sum(),
+        weight[~is_anomaly].sum(),
+    )
     if prevalence is None:
-        return float(sklearn_average_precision(is_anomaly, score))
-    if not 0 < prevalence < 1:
-        raise ValueError(f"prevalence must be between 0 and 1; got {prevalence}")
-    share = is_anomaly.mean()
-    weight = np.where(is_anomaly, prevalence / share, (1 - prevalence) / (1 - share))
-    return float(sklearn_average_precision(is_anomaly, score, sample_weight=weight))
+        prevalence = n_anomalies / (n_anomalies + n_bulk)
+    check_share("prevalence", prevalence)
+    found = prevalence * weight[flagged & is_anomaly].sum() / n_anomalies
+    false = (1 - prevalence) * weight[flagged & ~is_anomaly].sum() / n_bulk
+    return float(found / (found + false)) if found else 0.0
 
 
-def tpr_at_fpr_score(y_true: Any, anomaly_score: Any, *, max_fpr: float = 0.01) -> float:
+def tpr_at_fpr_score(
+    y_true: Any, anomaly_score: Any, *, max_fpr: float = 0.01, sample_weight: Any = None
+) -> float:
     """Share of the anomalies found at a false-positive rate of at most `max_fpr`.
+
+    For a telescope: the efficiency for gammas at an efficiency for hadrons of 1 %.
 
     Parameters
     ----------
@@ -121,6 +181,8 @@ def tpr_at_fpr_score(y_true: Any, anomaly_score: Any, *, max_fpr: float = 0.01) 
         Higher means more anomalous.
     max_fpr : float in (0, 1), default=0.01
         Largest share of the bulk that may be flagged.
+    sample_weight : array-like of shape (n_samples,), default=None
+        How much each row counts; None is 1 for all.
 
     Returns
     -------
@@ -131,7 +193,8 @@ def tpr_at_fpr_score(y_true: Any, anomaly_score: Any, *, max_fpr: float = 0.01) 
     Raises
     ------
     ValueError
-        If the labels are not -1 and +1, or only one of them; if `max_fpr` is not in (0, 1).
+        If the labels are not -1 and +1, or only one of them; if a weight is negative or not
+        finite, or those of a class are all zero; if `max_fpr` is not in (0, 1).
 
     Examples
     --------
@@ -139,22 +202,10 @@ def tpr_at_fpr_score(y_true: Any, anomaly_score: Any, *, max_fpr: float = 0.01) 
     >>> tpr_at_fpr_score([1, 1, -1, -1], [0.1, 0.4, 0.35, 0.8], max_fpr=0.1)
     0.5
     """
-    if not 0 < max_fpr < 1:
-        raise ValueError(f"max_fpr must be between 0 and 1; got {max_fpr}")
-    is_anomaly, score = _checked(y_true, anomaly_score)
-    # A lost row is never flagged, whatever the threshold.
-    judged = score >= 0
-    if not judged.any():
-        return 0.0
-    thresholds = np.unique(score[judged])
-    flagged_bulk = _n_at_least(score[judged & ~is_anomaly], thresholds)
-    flagged_anomalies = _n_at_least(score[judged & is_anomaly], thresholds)
-    allowed = flagged_bulk / (~is_anomaly).sum() <= max_fpr
-    return float(max(flagged_anomalies[allowed], default=0) / is_anomaly.sum())
-
-
-def _n_at_least(values: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
-    return len(values) - np.searchsorted(np.sort(values), thresholds, side="left")
+    check_share("max_fpr", max_fpr)
+    fpr, tpr, _ = roc_curve(y_true, anomaly_score, sample_weight=sample_weight)
+    # Weights are summed: their rounding must not shut out a row that is just allowed.
+    return float(tpr[fpr <= max_fpr * (1 + 1e-12)].max())
 
 
 def precision_at_n_score(y_true: Any, anomaly_score: Any, *, n: int | None = None) -> float:
@@ -187,7 +238,8 @@ def precision_at_n_score(y_true: Any, anomaly_score: Any, *, n: int | None = Non
     >>> precision_at_n_score([1, 1, -1, -1], [0.1, 0.4, 0.35, 0.8])
     0.5
     """
-    is_anomaly, score = _checked(y_true, anomaly_score)
+    is_anomaly, score, _ = checked(y_true, anomaly_score)
+    score = lost_last(score)
     n = int(is_anomaly.sum()) if n is None else n
     if not 1 <= n <= len(score):
         raise ValueError(f"n must be between 1 and the {len(score)} rows; got {n}")

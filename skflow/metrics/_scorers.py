@@ -8,21 +8,29 @@ from typing import Any
 from ._ranking import (
     average_precision_score,
     precision_at_n_score,
+    precision_score,
     roc_auc_score,
     tpr_at_fpr_score,
 )
+from ._significance import quality_factor_score
 
 _METRICS: dict[str, Callable[..., float]] = {
     "average_precision": average_precision_score,
+    "precision": precision_score,
     "precision_at_n": precision_at_n_score,
+    "quality_factor": quality_factor_score,
     "roc_auc": roc_auc_score,
     "tpr_at_fpr": tpr_at_fpr_score,
 }
 
 
-def _score(estimator: Any, X: Any, y_true: Any, *, metric: Callable[..., float]) -> float:
+def _score(
+    estimator: Any, X: Any, y_true: Any, *, metric: Callable[..., float], **options: Any
+) -> float:
+    if metric is precision_score:
+        return metric(y_true, estimator.predict(X), **options)
     # Every scikit-learn outlier detector has score_samples, higher for the more normal.
-    return metric(y_true, -estimator.score_samples(X))
+    return metric(y_true, -estimator.score_samples(X), **options)
 
 
 def get_scorer_names() -> list[str]:
@@ -36,7 +44,7 @@ def get_scorer_names() -> list[str]:
     --------
     >>> from skflow.metrics import get_scorer_names
     >>> get_scorer_names()
-    ['average_precision', 'precision_at_n', 'roc_auc', 'tpr_at_fpr']
+    ['average_precision', 'precision', 'precision_at_n', 'quality_factor', 'roc_auc', 'tpr_at_fpr']
     """
     return sorted(_METRICS)
 
@@ -52,15 +60,18 @@ def get_scorer(name: str, **options: Any) -> Callable[[Any, Any, Any], float]:
     Parameters
     ----------
     name : str
-        "roc_auc", "average_precision" (of the anomaly class), "tpr_at_fpr" (at 1 % unless
-        ``max_fpr=`` is given) or "precision_at_n" (``n=`` rows; else as many as anomalies).
+        "roc_auc" (up to ``max_fpr=`` if given), "average_precision" (of the anomaly class;
+        ``prevalence=``), "tpr_at_fpr" (at 1 % unless ``max_fpr=`` is given), "precision_at_n"
+        (``n=`` rows; else as many as anomalies), "quality_factor" (``min_background=``) or
+        "precision" (of ``predict`` instead of the ranking; ``prevalence=``).
     **options : dict
         Options of the metric.
 
     Returns
     -------
     scorer : callable
-        ``scorer(estimator, X, y)`` returns a float, higher is better.
+        ``scorer(estimator, X, y)`` returns a float, higher is better; all but "precision_at_n"
+        take ``sample_weight=``, too.
 
     Raises
     ------
@@ -89,4 +100,4 @@ def get_scorer(name: str, **options: Any) -> Callable[[Any, Any, Any], float]:
     unknown = set(options) - set(signature(metric).parameters)
     if unknown:
         raise ValueError(f"{name} has no option {sorted(unknown)}")
-    return partial(_score, metric=partial(metric, **options))
+    return partial(_score, metric=metric, **options)
