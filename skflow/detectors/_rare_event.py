@@ -7,6 +7,7 @@ import numpy as np
 from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.ensemble import ExtraTreesClassifier
+from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
@@ -34,6 +35,7 @@ PARTS = [
     "trees",
     "trees with log-density",
     "perceptron",
+    "linear",
     "unlike all training rows",
     "intercept",
 ]
@@ -46,12 +48,12 @@ class RareEventDetector(BaseDetector):
     what the flow says against what classifiers say, so that nobody has to choose between them.
     Rare rows are those with y = -1, those of `X_contrast`, or both, which then count alike.
 
-    Its parts are the flow's negative log-density, extra-trees on the features, and extra-trees
-    and a multi-layer perceptron on the features and the log-density. The score is minus the
-    log-odds of a logistic regression on them, with classes balanced and weights that are not
-    negative. What the regression and the classifiers learn from is cross-fitted, as in stacking
-    [1]_: a flow knows its own training rows, and its log-density of them would betray these. So
-    there is one flow for every part of the rows that is held out, and new rows get the mean of
+    Its parts are the flow's negative log-density, extra-trees on the features, extra-trees and a
+    multi-layer perceptron on the features and the log-density, and a logistic regression on the
+    features, for which ten labels are often enough. The score is minus the log-odds of another
+    logistic regression, on these parts, with classes balanced and weights that are not negative.
+    What it and the classifiers learn from is cross-fitted, as in stacking [1]_: a flow knows its
+    own training rows, and its log-density of them would betray these. So there is one flow for every part of the rows that is held out, and new rows get the mean of
     their log-densities. Rows less likely than nearly all of the bulk lose, on top of it, every nat
     that they lack: what is unlike all training rows is flagged whatever the classifiers say.
 
@@ -77,11 +79,11 @@ class RareEventDetector(BaseDetector):
     estimators_ : list of detectors
         The flows, without thresholds of their own.
     classifiers_ : list of classifiers
-        Extra-trees on the features, extra-trees and perceptron on features and log-density; empty
-        if there were no rare rows.
+        Extra-trees on the features, extra-trees and perceptron on features and log-density,
+        logistic regression on the features; empty if there were no rare rows.
     part_names_ : list of str
         What `contributions` has a column for.
-    coefficients_ : ndarray of shape (4,)
+    coefficients_ : ndarray of shape (5,)
         Weights of the flow and the classifiers; empty if there were no rare rows.
     intercept_ : float
         Log-odds where all parts are zero.
@@ -247,7 +249,7 @@ class RareEventDetector(BaseDetector):
         """What each classifier sees; outliers of the log-density are dealt with apart."""
         Z = for_trees(X, self.mean_, self.scale_)
         both = np.column_stack([Z, np.maximum(log_density, self.least_log_density_)])
-        return [Z, both, both]
+        return [Z, both, both, Z]
 
     def _terms(self, log_density: np.ndarray, odds: np.ndarray) -> np.ndarray:
         """What the regression weighs."""
@@ -294,7 +296,8 @@ class RareEventDetector(BaseDetector):
 def _classifiers(seed: int) -> list[Any]:
     trees = ExtraTreesClassifier(N_TREES, min_samples_leaf=MIN_LEAF, random_state=seed)
     perceptron = make_pipeline(StandardScaler(), BalancedMLPClassifier(random_state=seed))
-    return [trees, clone(trees), perceptron]
+    linear = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+    return [trees, clone(trees), perceptron, linear]
 
 
 def _fitted(
@@ -312,7 +315,7 @@ def _fitted(
 
 
 def _odds(classifiers: list[Any], features: list[np.ndarray]) -> np.ndarray:
-    """Log-odds of a rare event by each classifier; votes are not surer than a tree in two."""
+    """Log-odds of a rare event by each classifier, none surer than half a tree's vote."""
     pairs = zip(classifiers, features, strict=True)
     probabilities = [classifier.predict_proba(F)[:, 1] for classifier, F in pairs]
     return np.column_stack([log_odds(p, 0.5 / N_TREES) for p in probabilities])
