@@ -3,8 +3,10 @@
 from typing import Any
 
 from sklearn.base import _fit_context as fit_context
+from sklearn.utils import _safe_indexing as safe_indexing
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight as check_sample_weight
+from sklearn.utils.validation import _num_samples as num_samples
 
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
@@ -37,5 +39,7 @@ __all__ = [
     "StrOptions",
     "check_sample_weight",
     "fit_context",
+    "num_samples",
+    "safe_indexing",
     "with_callbacks",
 ]

@@ -18,6 +18,7 @@ ARROWS = {
     "datasets": {"hillas", "_hints"},
     "inspection": {"hillas"},
     "metrics": set(),
+    "calibration": {"detectors", "metrics", "_sklearn"},
     "interop": {"detectors", "training", "datasets", "hillas", "_sklearn", "_threads"},
     "benchmark": {"skflow", "detectors", "datasets", "interop", "metrics", "_hints"},
 }

@@ -2,6 +2,7 @@
 
 import pytest
 from pyod.models.knn import KNN
+from sklearn.ensemble import IsolationForest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skflow import (
@@ -15,6 +16,7 @@ from skflow import (
     RareEventDetector,
     RealNVPOutlierDetector,
 )
+from skflow.calibration import ConformalDetector
 from skflow.interop import PyODDetector
 
 ESTIMATORS = [
@@ -37,6 +39,8 @@ ESTIMATORS = [
     FlowNeighborsDetector(n_neighbors=3, trim=0.1, nan_policy="omit"),
     RareEventDetector(RealNVPOutlierDetector(max_iter=50, n_blocks=2)),
     PyODDetector(KNN()),
+    ConformalDetector(MahalanobisDetector()),
+    ConformalDetector(IsolationForest(n_estimators=10, random_state=0)),
 ]
 #: Rows are drawn by their weights, so that a row of weight 2 is not the same as two rows: as for
 #: scikit-learn's own forests.

@@ -53,9 +53,10 @@ class RareEventDetector(BaseDetector):
     features, for which ten labels are often enough. The score is minus the log-odds of another
     logistic regression, on these parts, with classes balanced and weights that are not negative.
     What it and the classifiers learn from is cross-fitted, as in stacking [1]_: a flow knows its
-    own training rows, and its log-density of them would betray these. So there is one flow for every part of the rows that is held out, and new rows get the mean of
-    their log-densities. Rows less likely than nearly all of the bulk lose, on top of it, every nat
-    that they lack: what is unlike all training rows is flagged whatever the classifiers say.
+    own training rows, and its log-density of them would betray these. So there is one flow for
+    every part of the rows that is held out, and new rows get the mean of their log-densities. Rows
+    less likely than nearly all of the bulk lose, on top of it, every nat that they lack: what is
+    unlike all training rows is flagged whatever the classifiers say.
 
     Parameters
     ----------

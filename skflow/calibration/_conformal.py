@@ -1,0 +1,513 @@
+"""ConformalDetector: false-alarm rates and false-discovery rates that hold for any detector."""
+
+import warnings
+from collections.abc import Callable
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from scipy.stats import false_discovery_control
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, OutlierMixin
+from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import KFold, train_test_split
+from sklearn.utils import (
+    check_consistent_length,
+    check_random_state,
+    column_or_1d,
+    get_tags,
+    indexable,
+)
+from sklearn.utils.validation import check_is_fitted
+
+from .._sklearn import HasMethods, Interval, StrOptions, fit_context, num_samples, safe_indexing
+from ..detectors._validation import unchanged_on_error
+from ._p_values import Counts, conditional_p_values, count_below, p_values, weighted_selection
+from ._rows import bulk_rows, fitted_on
+
+
+class ConformalDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
+    r"""Give a detector p-values, and a threshold whose false-alarm rate holds.
+
+    Part of the bulk is kept from the detector and scored afterwards. A new row of the bulk is as
+    likely to rank first among them as any of them, whatever the detector, the data and their
+    number. So with n calibration rows
+
+    .. math:: p(x) = \frac{1 + \#\{i : s_i \le s(x)\}}{n + 1}, \qquad P(p \le \alpha) \le \alpha
+
+    for rows of the bulk that are exchangeable with the calibration rows [1]_: drawn like them, one
+    after the other, neither later, nor elsewhere, nor simulated.
+
+    Parameters
+    ----------
+    estimator : detector
+        Any outlier detector of scikit-learn's kind with ``score_samples``, or a pipeline that ends
+        with one. A fitted one in a `sklearn.frozen.FrozenEstimator` is kept, and all bulk rows
+        that `fit` gets, which it must not have seen, calibrate.
+    alpha : float in (0, 1), default=0.05
+        Share of the bulk that `predict` may flag. May be changed after `fit`.
+    cv : int or None, default=None
+        None splits the bulk once. A number of folds uses all rows for both (cross-conformal): each
+        fold is scored by a detector fitted to the others, and a new row compared with each fold by
+        its detector. Such p-values have no exact guarantee: the false-alarm rate is at most
+        twice alpha, and near alpha in practice (Vovk 2015 [2]_).
+    calibration_size : float in (0, 1), default=0.25
+        Share of the bulk that calibrates, with ``cv=None``.
+    guarantee : {"marginal", "conditional"}, default="marginal"
+        Over what the false-alarm rate is at most alpha. "marginal" is the mean over calibration
+        sets, where a single set can be unlucky: its rate is beta-distributed. "conditional" raises
+        p-values so that it holds for all alpha at once with a chance of 1 - `delta` (Bates et al.
+        2023 [1]_); needs ``cv=None``.
+    delta : float in (0, 1), default=0.1
+        Chance that the conditional guarantee does not hold; with groups, in each.
+    ties : {"conservative", "random"}, default="conservative"
+        "random" breaks ties, and the tie with itself, by draws of every call, so that p-values of
+        the bulk are uniform and the false-alarm rate is alpha, not at most.
+    covariate_shift : callable or None, default=None
+        For new rows whose features are distributed otherwise than the calibration rows':
+        ``covariate_shift(X)`` is the ratio of the two densities up to a factor, positive weights of
+        shape (n_samples,). P-values become weighted (Tibshirani et al. 2019), `select` weighted
+        conformal selection [3]_; needs ``cv=None``.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the split and of random ties; the estimator has its own.
+
+    Attributes
+    ----------
+    estimators_ : list of detectors
+        The fitted detector, or one for every fold.
+    calibration_scores_ : list of ndarray
+        Scores of the calibration rows by each of them.
+    n_calibration_ : int
+        Number of calibration rows; those without a score (NaN) do not count.
+    groups_ : ndarray or None
+        The groups, if `fit` got any.
+    offset_ : float
+        Threshold on `score_samples` at `alpha`, minus infinity where no row can be flagged; only
+        where there is a single one.
+    n_features_in_ : int
+        Number of features, if the estimator knows.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Their names, where X had string column names.
+
+    See Also
+    --------
+    ThresholdDetector : Thresholds without a guarantee.
+
+    References
+    ----------
+    .. [1] Bates, Candes, Lei, Romano and Sesia, "Testing for outliers with conformal p-values",
+       Annals of Statistics 51, 2023, arXiv:2104.08279.
+    .. [2] Vovk, "Cross-conformal predictors", Annals of Mathematics and AI 74, 2015.
+    .. [3] Jin and Candes, "Model-free selective inference under covariate shift via weighted
+       conformal p-values", 2023, arXiv:2307.09291.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skflow import RealNVPOutlierDetector
+    >>> from skflow.calibration import ConformalDetector
+    >>> rng = np.random.RandomState(0)
+    >>> bulk, new = rng.normal(size=(2000, 2)), rng.normal(size=(1000, 2))
+    >>> detector = ConformalDetector(RealNVPOutlierDetector(random_state=0), random_state=0)
+    >>> flagged = detector.fit(bulk).predict(new) == -1
+    >>> bool(flagged.mean() < 0.08)  # 5 % in the mean
+    True
+    >>> new[:20] += 8
+    >>> selected = detector.select(new, fdr=0.1)  # at most 10 % of them bulk, in the mean
+    >>> bool(selected[:20].all()), bool(selected.sum() < 30)
+    (True, True)
+    """
+
+    _parameter_constraints: dict[str, list[Any]] = {
+        "estimator": [HasMethods(["fit", "score_samples"])],
+        "alpha": [Interval(Real, 0, 1, closed="neither")],
+        "cv": [None, Interval(Integral, 2, None, closed="left")],
+        "calibration_size": [Interval(Real, 0, 1, closed="neither")],
+        "guarantee": [StrOptions({"marginal", "conditional"})],
+        "delta": [Interval(Real, 0, 1, closed="neither")],
+        "ties": [StrOptions({"conservative", "random"})],
+        "covariate_shift": [None, callable],
+        "random_state": ["random_state"],
+    }
+    # Asked for by default wherever metadata is routed.
+    __metadata_request__fit = {"calibration_groups": True}
+    __metadata_request__predict = {"calibration_groups": True}
+    __metadata_request__decision_function = {"calibration_groups": True}
+
+    def __init__(
+        self,
+        estimator: Any,
+        *,
+        alpha: float = 0.05,
+        cv: int | None = None,
+        calibration_size: float = 0.25,
+        guarantee: str = "marginal",
+        delta: float = 0.1,
+        ties: str = "conservative",
+        covariate_shift: Callable[[Any], Any] | None = None,
+        random_state: Any = None,
+    ):
+        self.estimator = estimator
+        self.alpha = alpha
+        self.cv = cv
+        self.calibration_size = calibration_size
+        self.guarantee = guarantee
+        self.delta = delta
+        self.ties = ties
+        self.covariate_shift = covariate_shift
+        self.random_state = random_state
+
+    @fit_context(prefer_skip_nested_validation=False)
+    def fit(
+        self, X: Any, y: Any = None, calibration_groups: Any = None, **fit_params: Any
+    ) -> "ConformalDetector":
+        """Fit the detector to part of the bulk, and calibrate with the rest.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows of the bulk, clean: anomalies among the calibration rows make p-values larger.
+        y : array-like of shape (n_samples,), default=None
+            +1 for the bulk, -1 for known anomalies, which never calibrate; detectors that know
+            what -1 means get them.
+        calibration_groups : array-like of shape (n_samples,), default=None
+            Group of every row, such as its telescope or energy bin: the false-alarm rate then
+            holds in each, and new rows need their group, too.
+        **fit_params : dict
+            Further arguments of the estimator's `fit`, passed on as they are.
+
+        Returns
+        -------
+        self : object
+            The fitted detector.
+
+        Raises
+        ------
+        ValueError
+            If y mixes -1 with labels other than +1, too few rows are left to train or
+            calibrate, or options are combined that have no guarantee together.
+
+        Warns
+        -----
+        UserWarning
+            If there are fewer calibration rows than ``1 / alpha - 1``, in a group or in all, so
+            that no row can be flagged.
+        """
+        with unchanged_on_error(self):
+            self._fit(X, y, calibration_groups, fit_params)
+        return self
+
+    def _fit(self, X: Any, y: Any, calibration_groups: Any, fit_params: dict[str, Any]) -> None:
+        if self.cv is not None and (
+            self.covariate_shift is not None or self.guarantee == "conditional"
+        ):
+            raise ValueError(
+                "covariate_shift and guarantee='conditional' need cv=None: cross-conformal "
+                f"p-values have no such guarantee; got cv={self.cv}"
+            )
+        if self.covariate_shift is not None and self.guarantee == "conditional":
+            raise ValueError("covariate_shift must be None with guarantee='conditional'")
+        (X,) = indexable(X)
+        bulk, anomalies = bulk_rows(X, y)
+        groups = self._one_group_at_least(X, calibration_groups)
+        rng = check_random_state(self.random_state)
+        self.estimators_, self.calibration_scores_ = [], []
+        self._groups, self._weights = [], []
+        for train, out in self._splits(bulk, rng):
+            model = self.estimator
+            if not isinstance(model, FrozenEstimator):
+                model = fitted_on(model, X, bulk[train], anomalies, fit_params)
+            rows = safe_indexing(X, bulk[out])
+            scores = np.asarray(model.score_samples(rows), dtype=np.float64)
+            judged = ~np.isnan(scores)
+            self.estimators_.append(model)
+            self.calibration_scores_.append(scores[judged])
+            self._groups.append(groups[bulk[out]][judged])
+            self._weights.append(self._weigh(rows)[judged])
+        for name in ("n_features_in_", "feature_names_in_"):
+            if hasattr(self.estimators_[0], name):
+                setattr(self, name, getattr(self.estimators_[0], name))
+        self.n_calibration_ = sum(map(len, self.calibration_scores_))
+        if not self.n_calibration_:
+            raise ValueError("calibration rows must have scores; got NaN for all of them")
+        grouped = calibration_groups is not None
+        self.groups_ = np.unique(np.concatenate(self._groups)) if grouped else None
+        self._check_level()
+
+    def _splits(self, bulk: np.ndarray, rng: np.random.RandomState) -> Any:
+        """Positions within the bulk that train and that calibrate."""
+        everything = np.arange(len(bulk))
+        if isinstance(self.estimator, FrozenEstimator):
+            if self.cv is not None:
+                raise ValueError(f"a FrozenEstimator needs cv=None; got cv={self.cv}")
+            return [(everything[:0], everything)]
+        if self.cv is None:
+            if len(bulk) < 2:
+                raise ValueError(
+                    "ConformalDetector needs at least 2 bulk rows, to train with and to calibrate; "
+                    f"got {len(bulk)} sample{'s' if len(bulk) != 1 else ''}"
+                )
+            sizes = {"test_size": self.calibration_size, "random_state": rng}
+            return [train_test_split(everything, **sizes)]
+        return list(KFold(self.cv, shuffle=True, random_state=rng).split(everything))
+
+    def _check_level(self) -> None:
+        groups, sizes = np.unique(np.concatenate(self._groups), return_counts=True)
+        n = sizes.min()
+        if self.ties == "conservative" and self.alpha * (n + 1) < 1 - 1e-9:
+            where = "" if self.groups_ is None else f" of group {groups[sizes.argmin()].item()!r}"
+            warnings.warn(
+                f"{n} calibration rows{where} are too few for alpha={self.alpha:g}: the smallest "
+                f"p-value is 1 / {n + 1}, so nothing can be flagged; "
+                f"{int(np.ceil(1 / self.alpha - 1e-9)) - 1} are needed",
+                UserWarning,
+                stacklevel=5,
+            )
+
+    @property
+    def _is_plain(self) -> bool:
+        return (
+            self.cv is None
+            and self.covariate_shift is None
+            and self.guarantee == "marginal"
+            and self.ties == "conservative"
+            and getattr(self, "groups_", None) is None
+        )
+
+    def _one_group_at_least(self, X: Any, groups: Any) -> np.ndarray:
+        """Groups of the rows, one for all if there are none."""
+        groups = np.zeros(num_samples(X), dtype=int) if groups is None else column_or_1d(groups)
+        check_consistent_length(X, groups)
+        return groups
+
+    def _weigh(self, X: Any) -> np.ndarray:
+        """Weights of rows by the covariate shift, 1 without one."""
+        n_rows = num_samples(X)
+        if self.covariate_shift is None:
+            return np.ones(n_rows)
+        weights = np.asarray(self.covariate_shift(X), dtype=np.float64)
+        if weights.shape != (n_rows,) or not (np.isfinite(weights) & (weights > 0)).all():
+            raise ValueError(
+                f"covariate_shift must return {n_rows} finite weights above 0; got "
+                f"{np.array2string(weights, threshold=5)} of shape {weights.shape}"
+            )
+        return weights
+
+    def _counts(self, X: Any, groups: Any) -> tuple[np.ndarray, Counts]:
+        """Mean scores of new rows, and their comparison with the calibration rows."""
+        check_is_fitted(self)
+        scores = np.array([model.score_samples(X) for model in self.estimators_], dtype=float)
+        groups = self._groups_of_new(X, groups)
+        below, at_most, total = np.zeros((3, scores.shape[1]))
+        for own, calibration, weights, labels in zip(
+            scores, self.calibration_scores_, self._weights, self._groups, strict=True
+        ):
+            for group in np.unique(groups):
+                rows, same = groups == group, labels == group
+                counts = count_below(own[rows], calibration[same], weights[same])
+                below[rows] += counts.below
+                at_most[rows] += counts.at_most
+                total[rows] += counts.total
+        return scores.mean(axis=0), Counts(below, at_most, total)
+
+    def _groups_of_new(self, X: Any, groups: Any) -> np.ndarray:
+        if (groups is None) != (self.groups_ is None):
+            given = "fit got none" if self.groups_ is None else "fit got some"
+            raise ValueError(f"calibration_groups must be given to fit and here; {given}")
+        groups = self._one_group_at_least(X, groups)
+        if self.groups_ is not None and not np.isin(groups, self.groups_).all():
+            unknown = np.unique(groups[~np.isin(groups, self.groups_)]).tolist()
+            raise ValueError(
+                f"calibration_groups must be among the {len(self.groups_)} groups of fit; got "
+                f"{unknown[:5]}"
+            )
+        return groups
+
+    def p_values(self, X: Any, calibration_groups: Any = None) -> np.ndarray:
+        """P-value of every row: the chance of a row of the bulk to look as strange.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            New rows.
+        calibration_groups : array-like of shape (n_samples,), default=None
+            Their groups, if `fit` got groups.
+
+        Returns
+        -------
+        p_values : ndarray of shape (n_samples,)
+            NaN for rows without a score.
+
+        Raises
+        ------
+        ValueError
+            If groups are missing or unknown, or weights are not positive.
+        """
+        scores, counts = self._counts(X, calibration_groups)
+        uniform = None
+        if self.ties == "random":
+            uniform = check_random_state(self.random_state).uniform(size=len(scores))
+        own = self._weigh(X)
+        p = p_values(counts, own, uniform)
+        if self.guarantee == "conditional":
+            for n in np.unique(counts.total).astype(int):
+                rows = counts.total == n
+                p[rows] = conditional_p_values(p[rows], n, self.delta)
+        return np.where(np.isnan(scores), np.nan, p)
+
+    def select(self, X: Any, fdr: float = 0.1, calibration_groups: Any = None) -> np.ndarray:
+        """Choose rows so that few of the chosen belong to the bulk.
+
+        Benjamini and Hochberg's procedure on the p-values keeps the expected share of bulk rows
+        among the chosen at most `fdr` times the share of bulk rows in X [1]_. It is an
+        expectation over calibration sets and batches: the share in a single batch may well be
+        larger. With a covariate shift it is weighted conformal selection, whose cost grows with
+        the square of the number of rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            New rows, all those that were looked at: selecting among rows that were selected before
+            holds nothing.
+        fdr : float in (0, 1), default=0.1
+            False-discovery rate.
+        calibration_groups : array-like of shape (n_samples,), default=None
+            Their groups, if `fit` got groups.
+
+        Returns
+        -------
+        selected : ndarray of bool, shape (n_samples,)
+            Rows without a score are never selected, and do not count.
+
+        Raises
+        ------
+        ValueError
+            If `fdr` is not in (0, 1); as for `p_values`.
+
+        Warns
+        -----
+        UserWarning
+            If nothing is selected and the calibration rows are so few that only many rows
+            together can be.
+        """
+        if not 0 < fdr < 1:
+            raise ValueError(f"fdr must be between 0 and 1; got {fdr}")
+        p = self.p_values(X, calibration_groups)
+        judged = ~np.isnan(p)
+        selected = np.zeros(len(p), dtype=bool)
+        if judged.any() and self.covariate_shift is not None:
+            scores, counts = self._counts(X, calibration_groups)
+            weights = self._weigh(X)
+            selected[judged] = weighted_selection(
+                p[judged],
+                scores[judged],
+                counts.below[judged],
+                counts.total[judged],
+                weights[judged],
+                fdr,
+            )
+        elif judged.any():
+            selected[judged] = false_discovery_control(p[judged]) <= fdr * (1 + 1e-12)
+        n_needed = int(np.ceil(judged.sum() / (fdr * (self.n_calibration_ + 1)) - 1e-9))
+        if not selected.any() and n_needed > 1 and self.ties == "conservative":
+            warnings.warn(
+                f"nothing is selected, and with {self.n_calibration_} calibration rows fewer than "
+                f"{n_needed} of {judged.sum()} rows never are at fdr={fdr:g}: calibrate with more "
+                "rows, or look at fewer",
+                UserWarning,
+                stacklevel=2,
+            )
+        return selected
+
+    def predict(self, X: Any, calibration_groups: Any = None) -> np.ndarray:
+        """Flag rows of a p-value of at most `alpha`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            New rows.
+        calibration_groups : array-like of shape (n_samples,), default=None
+            Their groups, if `fit` got groups.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,), int
+            -1 for flagged rows, +1 for others, 0 for rows without a score.
+        """
+        decision = self.decision_function(X, calibration_groups)
+        return np.where(np.isnan(decision), 0, np.where(decision < 0, -1, 1))
+
+    def decision_function(self, X: Any, calibration_groups: Any = None) -> np.ndarray:
+        """Negative for rows that `predict` flags.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            New rows.
+        calibration_groups : array-like of shape (n_samples,), default=None
+            Their groups, if `fit` got groups.
+
+        Returns
+        -------
+        decision : ndarray of shape (n_samples,)
+            ``score_samples(X) - offset_`` where there is an `offset_`; else p-values minus
+            alpha. Rank by `score_samples`: p-values of the strangest rows are all alike.
+        """
+        if self._is_plain and calibration_groups is None:
+            return self.score_samples(X) - self.offset_
+        p = self.p_values(X, calibration_groups)
+        # At most alpha, up to the rounding of the p-value, is flagged.
+        flagged = p <= self.alpha * (1 + 1e-12)
+        return np.where(flagged, np.minimum(p - self.alpha, -1e-12), p - self.alpha)
+
+    def score_samples(self, X: Any) -> np.ndarray:
+        """Scores of the detector: higher means more normal.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            New rows.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,)
+            With folds the mean over their detectors.
+        """
+        check_is_fitted(self)
+        return np.mean([model.score_samples(X) for model in self.estimators_], axis=0)
+
+    @property
+    def offset_(self) -> float:
+        """Threshold on `score_samples` at `alpha`."""
+        if not self._is_plain:
+            raise AttributeError(
+                "offset_ exists for a single split without calibration_groups, covariate_shift, "
+                "conditional guarantee and random ties only: use p_values"
+            )
+        (scores,) = self.calibration_scores_
+        k = int(self.alpha * (len(scores) + 1) + 1e-9)
+        return float(np.sort(scores)[k - 1]) if k else -np.inf
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        of_estimator = get_tags(self.estimator).input_tags
+        tags.input_tags.sparse = of_estimator.sparse
+        tags.input_tags.allow_nan = of_estimator.allow_nan
+        return tags
+
+    def fit_predict(
+        self, X: Any, y: Any = None, calibration_groups: Any = None, **fit_params: Any
+    ) -> np.ndarray:
+        """Fit, and label the same rows, for which nothing is guaranteed.
+
+        Parameters
+        ----------
+        X, y, calibration_groups, **fit_params
+            As for `fit`.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples,), int
+            As from `predict`.
+        """
+        self.fit(X, y, calibration_groups, **fit_params)
+        return self.predict(X, calibration_groups)
