@@ -219,7 +219,7 @@ def test_stack_against_scikit_learn():
     is_rare = np.repeat([False, True], [900, 100])
     features = rng.normal(size=(1000, 3)) * [1, 5, 0.1] + is_rare[:, None] * [0.5, 4, 0.02] + 3
     weight = np.where(is_rare, 0.5 / 100, 0.5 / 900)
-    coefficients, intercept = fit_stack(features, is_rare, weight)
+    coefficients, intercept = fit_stack(features, is_rare, weight, np.ones(3, dtype=bool))
     scale = features.std(axis=0)
     # There the penalty of one stands beside C times the sum of losses.
     expected = LogisticRegression(C=100 / PENALTY, tol=1e-10).fit(
@@ -232,5 +232,24 @@ def test_stack_against_scikit_learn():
     # A feature that falls with the odds, or is constant, gets no weight.
     features[:, 0] *= -1
     features[:, 2] = 7.0
-    coefficients, _ = fit_stack(features, is_rare, weight)
+    coefficients, _ = fit_stack(features, is_rare, weight, np.ones(features.shape[1], dtype=bool))
     assert coefficients[0] == coefficients[2] == 0 < coefficients[1]
+
+
+def test_classifiers_are_not_dropped_by_chance():
+    """Ten rare rows whose held-out odds happen to be low: no weights would leave a constant."""
+    rng = np.random.RandomState(0)
+    is_rare = np.arange(1010) >= 1000
+    features = rng.normal(size=(1010, 3)) - 1.0 * is_rare[:, None]
+    weight = np.where(is_rare, 0.1, 0.001)
+    kept = np.array([True, False, False])
+    few, _ = fit_stack(features, is_rare, weight, kept)
+    np.testing.assert_allclose(few * features.std(axis=0), [0, 0.05, 0.05])
+    # The floor falls with the number of rare rows, which then know better.
+    many = np.repeat(is_rare, np.where(is_rare, 100, 1))
+    rows = np.repeat(features, np.where(is_rare, 100, 1), axis=0)
+    least, _ = fit_stack(rows, many, np.where(many, 1e-3, 1e-3), kept)
+    np.testing.assert_allclose(least * rows.std(axis=0), [0, 0.0005, 0.0005], rtol=1e-6)
+    # A feature that is constant gets nothing.
+    constant, _ = fit_stack(np.ones((1010, 2)), is_rare, weight, kept[:2])
+    np.testing.assert_array_equal(constant, [0, 0])

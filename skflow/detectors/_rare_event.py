@@ -231,7 +231,9 @@ class RareEventDetector(BaseDetector):
         if alone.any():
             odds[alone] = _odds(self.classifiers_, [F[alone] for F in features])
         terms = self._terms(log_density, odds)
-        self.coefficients_, self.intercept_ = fit_stack(terms, rows.is_rare, rows.weight)
+        # The log-density alone may point the wrong way: rare need not be improbable.
+        droppable = np.arange(terms.shape[1]) == 0
+        self.coefficients_, self.intercept_ = fit_stack(terms, rows.is_rare, rows.weight, droppable)
         self.part_names_ = list(PARTS)
         scores = self._contributions_of(log_density, terms).sum(axis=1)
         self.cross_fitted_scores_ = scores[bulk]

@@ -4,8 +4,9 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit
 
-#: Penalty of the weights for one rare row; it falls with their number.
-PENALTY = 10.0
+#: Penalty of the weights, and least weight of a standardised feature that must not be dropped, for
+#: one rare row; both fall with their number.
+PENALTY, FLOOR = 10.0, 0.5
 
 
 def log_odds(probability: np.ndarray, least: float) -> np.ndarray:
@@ -15,7 +16,7 @@ def log_odds(probability: np.ndarray, least: float) -> np.ndarray:
 
 
 def fit_stack(
-    features: np.ndarray, is_rare: np.ndarray, weight: np.ndarray
+    features: np.ndarray, is_rare: np.ndarray, weight: np.ndarray, droppable: np.ndarray
 ) -> tuple[np.ndarray, float]:
     r"""Ridge logistic regression with weights that are not negative.
 
@@ -34,6 +35,9 @@ def fit_stack(
         Which rows are rare.
     weight : ndarray of shape (n,)
         Sample weights.
+    droppable : ndarray of bool, shape (k,)
+        Which features may get no weight. Ten rare rows, two of them held out at a time, are a
+        poor judge: where chance speaks against all classifiers they must not all be dropped.
 
     Returns
     -------
@@ -44,7 +48,7 @@ def fit_stack(
     mean, scale = features.mean(axis=0), features.std(axis=0)
     scale = np.where(scale > 1e-12 * np.maximum(np.abs(mean), 1), scale, np.inf)
     Z, sign, v = (features - mean) / scale, np.where(is_rare, 1.0, -1.0), weight / weight.sum()
-    penalty = PENALTY / is_rare.sum()
+    penalty, floor = PENALTY / is_rare.sum(), FLOOR / is_rare.sum()
 
     def loss_and_gradient(beta: np.ndarray) -> tuple[float, np.ndarray]:
         margin = sign * (Z @ beta[1:] + beta[0])
@@ -58,7 +62,7 @@ def fit_stack(
         np.zeros(n_features + 1),
         jac=True,
         method="L-BFGS-B",
-        bounds=[(None, None), *[(0, None)] * n_features],
+        bounds=[(None, None), *((0 if drop else floor, None) for drop in droppable)],
     )
     coefficients = found.x[1:] / scale
     return coefficients, float(found.x[0] - mean @ coefficients)
