@@ -16,7 +16,12 @@ from skflow import (
     RareEventDetector,
     RealNVPOutlierDetector,
 )
-from skflow.calibration import ConformalDetector
+from skflow.calibration import (
+    CalibratedDetectorCV,
+    ConformalDetector,
+    ThresholdDetector,
+    TunedThresholdDetectorCV,
+)
 from skflow.interop import PyODDetector
 
 ESTIMATORS = [
@@ -39,8 +44,15 @@ ESTIMATORS = [
     FlowNeighborsDetector(n_neighbors=3, trim=0.1, nan_policy="omit"),
     RareEventDetector(RealNVPOutlierDetector(max_iter=50, n_blocks=2)),
     PyODDetector(KNN()),
+    CalibratedDetectorCV(MahalanobisDetector()),
+    CalibratedDetectorCV(IsolationForest(n_estimators=5, random_state=0), method="sigmoid", cv=2),
     ConformalDetector(MahalanobisDetector()),
     ConformalDetector(IsolationForest(n_estimators=10, random_state=0)),
+    ThresholdDetector(MahalanobisDetector()),
+    ThresholdDetector(MahalanobisDetector(), rule="sigma", level=1.0),
+    ThresholdDetector(IsolationForest(n_estimators=5, random_state=0), rule="false_alarms"),
+    TunedThresholdDetectorCV(MahalanobisDetector()),
+    TunedThresholdDetectorCV(IsolationForest(n_estimators=5, random_state=0), cv=2),
 ]
 #: Rows are drawn by their weights, so that a row of weight 2 is not the same as two rows: as for
 #: scikit-learn's own forests.
@@ -55,6 +67,8 @@ def expected_failures(estimator):
 
 # Detectors warn about y in {0, 1}, which many checks pass.
 @pytest.mark.filterwarnings("ignore:y holds 0 and 1:UserWarning")
+@pytest.mark.filterwarnings("ignore:y holds no -1:UserWarning")
+@pytest.mark.filterwarnings("ignore:.*calibration rows are too few:UserWarning")
 @parametrize_with_checks(ESTIMATORS, expected_failed_checks=expected_failures)
 def test_scikit_learn_checks(estimator, check):
     check(estimator)

@@ -22,7 +22,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._sklearn import HasMethods, Interval, StrOptions, fit_context, num_samples, safe_indexing
 from ..detectors._validation import unchanged_on_error
 from ._p_values import Counts, conditional_p_values, count_below, p_values, weighted_selection
-from ._rows import bulk_rows, fitted_on
+from ._rows import bulk_rows, copy_features, fitted_on, predicted
 
 
 class ConformalDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
@@ -223,9 +223,7 @@ class ConformalDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
             self.calibration_scores_.append(scores[judged])
             self._groups.append(groups[bulk[out]][judged])
             self._weights.append(self._weigh(rows)[judged])
-        for name in ("n_features_in_", "feature_names_in_"):
-            if hasattr(self.estimators_[0], name):
-                setattr(self, name, getattr(self.estimators_[0], name))
+        copy_features(self, self.estimators_[0])
         self.n_calibration_ = sum(map(len, self.calibration_scores_))
         if not self.n_calibration_:
             raise ValueError("calibration rows must have scores; got NaN for all of them")
@@ -433,8 +431,7 @@ class ConformalDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         labels : ndarray of shape (n_samples,), int
             -1 for flagged rows, +1 for others, 0 for rows without a score.
         """
-        decision = self.decision_function(X, calibration_groups)
-        return np.where(np.isnan(decision), 0, np.where(decision < 0, -1, 1))
+        return predicted(self.decision_function(X, calibration_groups))
 
     def decision_function(self, X: Any, calibration_groups: Any = None) -> np.ndarray:
         """Negative for rows that `predict` flags.

@@ -3,7 +3,10 @@
 from typing import Any
 
 import numpy as np
+from joblib import Parallel, delayed
 from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import check_cv
 from sklearn.pipeline import Pipeline
 
 from .._sklearn import num_samples, safe_indexing
@@ -33,3 +36,46 @@ def fitted_on(
     rows = np.concatenate([bulk, anomalies])
     y = np.where(np.arange(len(rows)) < len(bulk), 1, -1)
     return model.fit(safe_indexing(X, rows), y, **fit_params)
+
+
+def copy_features(detector: Any, fitted: Any) -> None:
+    """Take over what a fitted estimator says of its columns, if it does."""
+    for name in ("n_features_in_", "feature_names_in_"):
+        if hasattr(fitted, name):
+            setattr(detector, name, getattr(fitted, name))
+
+
+def predicted(decision: np.ndarray) -> np.ndarray:
+    """Labels: -1 where the decision is negative, 0 where there is none (NaN), else +1."""
+    return np.where(np.isnan(decision), 0, np.where(decision < 0, -1, 1))
+
+
+def out_of_fold(
+    estimator: Any,
+    X: Any,
+    bulk: np.ndarray,
+    anomalies: np.ndarray,
+    cv: Any,
+    fit_params: dict[str, Any],
+    n_jobs: int | None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Scores of all rows by detectors that did not train on them, and labels.
+
+    A `FrozenEstimator` scores all rows, none of which it may have seen.
+    """
+    label = np.ones(num_samples(X), dtype=int)
+    label[anomalies] = -1
+    if isinstance(estimator, FrozenEstimator):
+        return np.asarray(estimator.score_samples(X), dtype=np.float64), label
+    splits = list(check_cv(cv, label, classifier=True).split(X, label))
+
+    def score(train: np.ndarray, test: np.ndarray) -> np.ndarray:
+        parts = np.intersect1d(train, bulk), np.intersect1d(train, anomalies)
+        model = fitted_on(estimator, X, *parts, fit_params)
+        return np.asarray(model.score_samples(safe_indexing(X, test)), dtype=np.float64)
+
+    scores = np.full(len(label), np.nan)
+    found = Parallel(n_jobs=n_jobs)(delayed(score)(*split) for split in splits)
+    for (_, test), own in zip(splits, found, strict=True):
+        scores[test] = own
+    return scores, label

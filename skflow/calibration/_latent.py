@@ -1,0 +1,62 @@
+"""Distances in the latent space of detectors that have one."""
+
+from typing import Any
+
+import numpy as np
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
+
+from ..detectors import MahalanobisDetector
+from ..detectors._base import BaseDetector
+
+
+def latent(estimator: Any, X: Any) -> np.ndarray:
+    """Latent coordinates of rows, standard normal for a bulk as the detector sees it.
+
+    Parameters
+    ----------
+    estimator : detector
+        A fitted flow trained by likelihood alone, or a pipeline that ends with one.
+    X : array-like of shape (n_samples, n_features)
+        Rows.
+
+    Returns
+    -------
+    Z : ndarray of shape (n_samples, n_latent)
+
+    Raises
+    ------
+    ValueError
+        If the detector has no such latent space.
+    """
+    flow, X = last_step(estimator, X)
+    if not (isinstance(flow, BaseDetector) and flow._is_log_density and hasattr(flow, "transform")):
+        raise _no_latent_space(flow)
+    return np.asarray(flow.transform(X))
+
+
+def squared_distance(estimator: Any, X: Any) -> tuple[np.ndarray, int]:
+    """Squared distance (n,) from the centre of the latent space, and its dimension."""
+    detector, inner = last_step(estimator, X)
+    if isinstance(detector, MahalanobisDetector):
+        return detector.mahalanobis(inner) ** 2, detector.n_features_in_
+    Z = latent(estimator, X)
+    return np.square(Z).sum(axis=1), Z.shape[1]
+
+
+def last_step(estimator: Any, X: Any) -> tuple[Any, Any]:
+    """The detector at the end of a pipeline, and rows as it gets them."""
+    while isinstance(estimator, Pipeline | FrozenEstimator):
+        if isinstance(estimator, FrozenEstimator):
+            estimator = estimator.estimator
+        else:
+            X = estimator[:-1].transform(X) if len(estimator) > 1 else X
+            estimator = estimator[-1]
+    return estimator, X
+
+
+def _no_latent_space(detector: Any) -> ValueError:
+    return ValueError(
+        "the detector must be a flow trained by likelihood alone, such as RealNVPOutlierDetector, "
+        f"or a MahalanobisDetector: others have no normal latent space; got {detector!r}"
+    )
