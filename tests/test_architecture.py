@@ -16,7 +16,7 @@ ARROWS = {
     "detectors": {"flows", "objectives", "training", "_sklearn", "_threads"},
     "hillas": {"_sklearn"},
     "datasets": {"hillas", "_hints"},
-    "inspection": {"hillas"},
+    "inspection": {"detectors", "hillas", "metrics"},
     "metrics": set(),
     "calibration": {"detectors", "metrics", "_sklearn"},
     "interop": {"detectors", "training", "datasets", "hillas", "_sklearn", "_threads"},

@@ -3,6 +3,7 @@
 from numbers import Integral
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -30,10 +31,14 @@ class _Autoencoder(nn.Module):
     def initialize(self, x: Tensor) -> None:
         self.standardize.initialize(x)
 
+    def squared_errors(self, x: Tensor) -> Tensor:
+        """Squared error of every feature, in squared standard deviations, shape (n, d)."""
+        z, _ = self.standardize(x, next(self.parameters()).dtype)
+        return (self.decoder(self.encoder(z)) - z).square()
+
     def reconstruction_error(self, x: Tensor) -> Tensor:
         """Mean squared error of every row, in squared standard deviations, shape (n,)."""
-        z, _ = self.standardize(x, next(self.parameters()).dtype)
-        return (self.decoder(self.encoder(z)) - z).square().mean(dim=1)
+        return self.squared_errors(x).mean(dim=1)
 
 
 class AutoencoderDetector(TorchDetector):
@@ -180,3 +185,7 @@ class AutoencoderDetector(TorchDetector):
 
     def _score_rows(self, module: _Autoencoder, rows: Tensor) -> Tensor:
         return -module.reconstruction_error(rows)
+
+    def _feature_contributions(self, X: np.ndarray) -> tuple[np.ndarray, float]:
+        errors = self._in_chunks(lambda module, rows: module.squared_errors(rows), X)
+        return -errors / X.shape[1], 0.0

@@ -323,11 +323,19 @@ class ClassConditionalFlowDetector(FlowMixin, TorchDetector):
         if rare:
             self._check_has_rare("sample(rare=True)")
         given = self._checked_condition(condition, n_samples)
-        known = np.empty((n_samples, 0)) if given is None else given.numpy()
-        of_class = torch.from_numpy(_with_class(known, float(rare)))
+        of_class = _given_class(given, n_samples, float(rare))
         return self._sample(n_samples, random_state, of_class)[:, :-1]
+
+    def _inverse(self, Z: np.ndarray, given: Tensor | None) -> np.ndarray:
+        return super()._inverse(Z, _given_class(given, len(Z), 0.0))[:, :-1]
 
 
 def _with_class(X: np.ndarray, value: float) -> np.ndarray:
     """Rows with their class as one more column."""
     return np.column_stack([X, np.full(len(X), value)])
+
+
+def _given_class(given: Tensor | None, n_rows: int, value: float) -> Tensor:
+    """The condition with the class, which is its last column."""
+    known = np.empty((n_rows, 0)) if given is None else given.numpy()
+    return torch.from_numpy(_with_class(known, value))

@@ -159,7 +159,49 @@ class FlowMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
                 n_rows = min(CHUNK_ROWS, n_samples - start)
                 known = None if given is None else given[start : start + n_rows]
                 parts.append(module.sample(n_rows, generator, known).numpy())
-        X = np.concatenate(parts)
+        return self._on_lattice(np.concatenate(parts))
+
+    def inverse_transform(self, Z: Any, condition: Any = None) -> np.ndarray:
+        """Map latent coordinates back to rows.
+
+        Parameters
+        ----------
+        Z : array-like of shape (n_samples, n_latent)
+            Latent coordinates, as from `transform`.
+        condition : array-like of shape (n_conditions,) or (n_samples, n_conditions)
+            For a detector with a condition: its values, in the order of that parameter.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_features), float64
+            Whole rows, the condition included; discrete features have values of their lattice.
+
+        Raises
+        ------
+        ValueError
+            If Z has another number of columns, or holds NaN or infinity; if a condition is
+            missing, or given where there is none.
+        """
+        check_is_fitted(self)
+        Z = check_array(Z, dtype=np.float64)
+        if Z.shape[1] != self._n_features_out:
+            raise ValueError(
+                f"Z must have {self._n_features_out} latent coordinates; got {Z.shape[1]}"
+            )
+        return self._inverse(Z, self._checked_condition(condition, len(Z)))
+
+    def _inverse(self, Z: np.ndarray, given: Tensor | None) -> np.ndarray:
+        module = self._rebuilt()
+        parts = []
+        with torch.no_grad():
+            for start in range(0, len(Z), CHUNK_ROWS):
+                rows = slice(start, start + CHUNK_ROWS)
+                known = () if given is None else (given[rows],)
+                parts.append(module.inverse(torch.from_numpy(Z[rows]), *known).numpy())
+        return self._on_lattice(np.concatenate(parts))
+
+    def _on_lattice(self, X: np.ndarray) -> np.ndarray:
+        """Rows whose discrete columns are rounded to values that they can have."""
         for column, (origin, step) in self.architecture_["discrete"].items():
             X[:, column] = origin + step * np.round((X[:, column] - origin) / step)
         return X

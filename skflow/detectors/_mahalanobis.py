@@ -148,8 +148,16 @@ class MahalanobisDetector(BaseDetector):
         return np.linalg.norm(z @ self.whitening_, axis=1)
 
     def _score_samples(self, X: np.ndarray) -> np.ndarray:
-        log_norm = X.shape[1] * math.log(2 * math.pi) + self.log_det_
-        return -0.5 * (np.square(self._distances(X)) + log_norm)
+        return self._largest_score(X) - 0.5 * np.square(self._distances(X))
+
+    def _largest_score(self, X: np.ndarray) -> float:
+        """Log-density at the centre."""
+        return -0.5 * (X.shape[1] * math.log(2 * math.pi) + self.log_det_)
+
+    def _feature_contributions(self, X: np.ndarray) -> tuple[np.ndarray, float]:
+        z = standardized(X, self.location_, self.scale_)
+        precision_z = z @ self.whitening_ @ self.whitening_.T
+        return -0.5 * z * precision_z, self._largest_score(X)
 
     def mahalanobis(self, X: Any) -> np.ndarray:
         """Mahalanobis distance of every row from the mean of the bulk.

@@ -53,9 +53,15 @@ class RowFlow(nn.Module):
         """Draw whole rows, one for each row of the condition."""
         if condition is None:
             raise ValueError("a flow with a condition draws rows given it; got None")
-        drawn = self.flow.sample(n_samples, generator, condition)
-        rows = drawn.new_empty(n_samples, len(self.features) + len(self.condition))
-        rows[:, self.features], rows[:, self.condition] = drawn, condition.to(drawn)
+        return self._whole(self.flow.sample(n_samples, generator, condition), condition)
+
+    def inverse(self, z: Tensor, condition: Tensor) -> Tensor:
+        """Whole rows whose features have the latent coordinates z, given the condition."""
+        return self._whole(self.flow.inverse(z, condition), condition)
+
+    def _whole(self, features: Tensor, condition: Tensor) -> Tensor:
+        rows = features.new_empty(len(features), len(self.features) + len(self.condition))
+        rows[:, self.features], rows[:, self.condition] = features, condition.to(features)
         return rows
 
 

@@ -1,6 +1,8 @@
-"""Pictures of events. They need matplotlib, which is imported when the first is drawn."""
+"""Pictures and explanations of events. What draws needs matplotlib, imported when called."""
 
 from ._camera import CameraImageDisplay
+from ._explain import explain
 from ._gallery import plot_camera_images
+from ._nearest import nearest_normal
 
-__all__ = ["CameraImageDisplay", "plot_camera_images"]
+__all__ = ["CameraImageDisplay", "explain", "nearest_normal", "plot_camera_images"]

@@ -6,8 +6,8 @@ import numpy as np
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
-from ..detectors import MahalanobisDetector
-from ..detectors._base import BaseDetector
+from ._base import BaseDetector
+from ._mahalanobis import MahalanobisDetector
 
 
 def latent(estimator: Any, X: Any) -> np.ndarray:
