@@ -16,7 +16,7 @@ ARROWS = {
     "detectors": {"flows", "objectives", "training", "_sklearn", "_threads"},
     "hillas": {"_sklearn"},
     "datasets": {"hillas", "_hints"},
-    "inspection": {"detectors", "hillas", "metrics"},
+    "inspection": {"detectors", "hillas", "metrics", "_sklearn"},
     "metrics": set(),
     "calibration": {"detectors", "metrics", "_sklearn"},
     "interop": {"detectors", "training", "datasets", "hillas", "_sklearn", "_threads"},

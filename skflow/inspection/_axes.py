@@ -1,0 +1,29 @@
+"""What all displays share: axes to draw on, and scores to draw."""
+
+from typing import Any
+
+import numpy as np
+
+#: Bulk, anomalies, and what is set apart.
+BULK, ANOMALY, LINE = "#4477aa", "#cc3311", "0.35"
+
+
+def axes_of(ax: Any) -> tuple[Any, Any]:
+    """The axes, and their figure: new ones if there are none."""
+    import matplotlib.pyplot as plt
+
+    if ax is None:
+        _, ax = plt.subplots()
+    return ax, ax.figure
+
+
+def scores_of(estimator: Any, X: Any) -> np.ndarray:
+    """Anomaly scores of any outlier detector, higher for the more anomalous."""
+    return -np.asarray(estimator.score_samples(X), dtype=np.float64)
+
+
+def name_of(estimator: Any) -> str:
+    """What a legend calls an estimator: the class at the end of a pipeline."""
+    while hasattr(estimator, "steps"):
+        estimator = estimator.steps[-1][1]
+    return type(estimator).__name__
