@@ -38,6 +38,8 @@ benchmark: .venv/bench
 	$(BIN)/python benchmarks/flows.py --output benchmarks/results/flows
 	$(BIN)/python benchmarks/densities.py --output benchmarks/results/densities
 	$(BIN)/python benchmarks/contrast_figure.py --output benchmarks/results/contrast
+	$(BIN)/python benchmarks/negatives.py --output benchmarks/results/negatives
+	$(BIN)/python benchmarks/conformal.py --output benchmarks/results/conformal
 	$(BIN)/python benchmarks/ensembles.py --output benchmarks/results/ensembles
 	$(BIN)/python benchmarks/parallel.py --output benchmarks/results/parallel
 	for name in $(CONFIGS) ablation; do \
@@ -46,7 +48,7 @@ benchmark: .venv/bench
 	$(MAKE) reports
 
 # Of the results of all detectors, which are committed; a run goes on with them.
-CONFIGS := one_class contaminated published published_large planar rare_event rare_event_few rare_event_many
+CONFIGS := one_class contaminated published published_large planar rare_event rare_event_few rare_event_many rare_event_hidden
 DETECTORS := benchmarks/results/detectors
 REPORT := $(BIN)/python -m skflow.benchmark report
 reports: .venv/bench

@@ -46,3 +46,18 @@ def test_studies_of_flows(script, options, n_rows, tmp_path):
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "results.md").stat().st_size > 300
     assert len((tmp_path / "results.csv").read_text(encoding="utf-8").splitlines()) == 1 + n_rows
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("script", "options", "said"),
+    [
+        ("negatives.py", ["--seeds", "1", "--tables", "adbench/vowels"], "mended"),
+        ("conformal.py", ["--splits", "2", "--tables", "adbench/vowels"], "False alarms"),
+    ],
+)
+def test_studies_of_tables(script, options, said, tmp_path):
+    command = [sys.executable, ROOT / "benchmarks" / script, *options, "--output", tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert said in (tmp_path / "results.md").read_text(encoding="utf-8")

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import beta, kstest, norm
+from scipy.stats import beta, betabinom, kstest, norm
 from sklearn.base import BaseEstimator, OutlierMixin, clone
 from sklearn.ensemble import IsolationForest
 from sklearn.frozen import FrozenEstimator
@@ -62,23 +62,31 @@ def test_false_alarm_rates_follow_the_law():
     assert kstest(rates, beta(10, 90).cdf).pvalue > 0.01
 
 
-def test_random_ties_are_exact_for_counts():
-    """Scores of five values: conservative p-values are far too large, random ones uniform."""
+def test_random_ties_have_the_law_of_no_ties():
+    """Scores of five values: the number flagged is beta-binomial, where conservative flags none."""
     rng = np.random.RandomState(0)
     draw = lambda n: rng.randint(5, size=n)  # noqa: E731
-    p, conservative = [], []
+    law, places, p, conservative = betabinom(40, 4, 36), [], [], []
     for _ in range(300):
-        calibration, new = draw(29), draw(10)
-        p.append(calibrated(calibration, ties="random", random_state=rng).p_values(column(new)))
-        conservative.append(calibrated(calibration).p_values(column(new)))
-    assert kstest(np.concatenate(p), "uniform").pvalue > 0.01
-    assert np.mean(np.concatenate(conservative) <= 0.1) < 0.02
-    # Two calls, two draws, unless the seed is a number.
-    detector = calibrated(draw(29), ties="random", random_state=0)
-    rows = column(draw(10))
+        calibration, new = draw(39), column(draw(40))
+        detector = calibrated(calibration, alpha=0.1, ties="random", random_state=rng)
+        found = int(np.sum(detector.predict(new) == -1))
+        places.append(rng.uniform(law.cdf(found - 1), law.cdf(found)))
+        p.append(detector.p_values(new[:1])[0] * 40)
+        conservative.append(np.mean(calibrated(calibration).p_values(new) <= 0.1))
+    assert kstest(places, "uniform").pvalue > 0.01
+    assert kstest(np.asarray(p) - rng.uniform(size=300), "uniform", args=(0, 40)).pvalue > 0.01
+    assert np.mean(conservative) < 0.02
+    # The order of calibration rows is fixed at fit, that of new rows is the seed's.
+    detector = calibrated(draw(39), ties="random", random_state=0)
+    rows = column(draw(40))
     np.testing.assert_array_equal(detector.p_values(rows), detector.p_values(rows))
     labels = detector.set_params(alpha=0.5).predict(rows)
     np.testing.assert_array_equal(labels == -1, detector.p_values(rows) <= 0.5)
+    # Scores that tie with none, and rows without one.
+    between = detector.p_values(column([-1, 0.5, 9, np.nan]))
+    plain = calibrated(detector.calibration_scores_[0]).p_values(column([-1, 0.5, 9, np.nan]))
+    np.testing.assert_array_equal(between, plain)
 
 
 def test_conditional_guarantee():

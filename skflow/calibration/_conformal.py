@@ -21,7 +21,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._sklearn import HasMethods, Interval, StrOptions, fit_context, num_samples, safe_indexing
 from ..detectors._validation import unchanged_on_error
-from ._p_values import Counts, conditional_p_values, count_below, p_values, weighted_selection
+from ._p_values import (
+    Counts,
+    break_ties,
+    conditional_p_values,
+    count_below,
+    p_values,
+    weighted_selection,
+)
 from ._rows import bulk_rows, copy_features, fitted_on, predicted
 
 
@@ -60,8 +67,8 @@ class ConformalDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
     delta : float in (0, 1), default=0.1
         Chance that the conditional guarantee does not hold; with groups, in each.
     ties : {"conservative", "random"}, default="conservative"
-        "random" breaks ties, and the tie with itself, by draws of every call, so that p-values of
-        the bulk are uniform and the false-alarm rate is alpha, not at most.
+        "random" puts equal scores in random order, so that false alarms follow the same law as
+        without ties; "conservative" flags none or all of them, and so fewer than alpha.
     covariate_shift : callable or None, default=None
         For new rows whose features are distributed otherwise than the calibration rows':
         ``covariate_shift(X)`` is the ratio of the two densities up to a factor, positive weights of
@@ -212,7 +219,9 @@ class ConformalDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         rng = check_random_state(self.random_state)
         self.estimators_, self.calibration_scores_ = [], []
         self._groups, self._weights = [], []
-        for train, out in self._splits(bulk, rng):
+        splits = self._splits(bulk, rng)
+        self._seed = int(rng.randint(2**31 - 1))  # of the order of equal calibration scores
+        for train, out in splits:
             model = self.estimator
             if not isinstance(model, FrozenEstimator):
                 model = fitted_on(model, X, bulk[train], anomalies, fit_params)
@@ -251,7 +260,7 @@ class ConformalDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
     def _check_level(self) -> None:
         groups, sizes = np.unique(np.concatenate(self._groups), return_counts=True)
         n = sizes.min()
-        if self.ties == "conservative" and self.alpha * (n + 1) < 1 - 1e-9:
+        if self.alpha * (n + 1) < 1 - 1e-9:
             where = "" if self.groups_ is None else f" of group {groups[sizes.argmin()].item()!r}"
             warnings.warn(
                 f"{n} calibration rows{where} are too few for alpha={self.alpha:g}: the smallest "
@@ -295,13 +304,17 @@ class ConformalDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         check_is_fitted(self)
         scores = np.array([model.score_samples(X) for model in self.estimators_], dtype=float)
         groups = self._groups_of_new(X, groups)
+        of_new = check_random_state(self.random_state)
         below, at_most, total = np.zeros((3, scores.shape[1]))
         for own, calibration, weights, labels in zip(
             scores, self.calibration_scores_, self._weights, self._groups, strict=True
         ):
             for group in np.unique(groups):
                 rows, same = groups == group, labels == group
-                counts = count_below(own[rows], calibration[same], weights[same])
+                new, old = own[rows], calibration[same]
+                if self.ties == "random":
+                    new, old = break_ties(new, old, np.random.RandomState(self._seed), of_new)
+                counts = count_below(new, old, weights[same])
                 below[rows] += counts.below
                 at_most[rows] += counts.at_most
                 total[rows] += counts.total
@@ -341,11 +354,7 @@ class ConformalDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
             If groups are missing or unknown, or weights are not positive.
         """
         scores, counts = self._counts(X, calibration_groups)
-        uniform = None
-        if self.ties == "random":
-            uniform = check_random_state(self.random_state).uniform(size=len(scores))
-        own = self._weigh(X)
-        p = p_values(counts, own, uniform)
+        p = p_values(counts, self._weigh(X))
         if self.guarantee == "conditional":
             for n in np.unique(counts.total).astype(int):
                 rows = counts.total == n
@@ -406,7 +415,7 @@ class ConformalDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         elif judged.any():
             selected[judged] = false_discovery_control(p[judged]) <= fdr * (1 + 1e-12)
         n_needed = int(np.ceil(judged.sum() / (fdr * (self.n_calibration_ + 1)) - 1e-9))
-        if not selected.any() and n_needed > 1 and self.ties == "conservative":
+        if not selected.any() and n_needed > 1:
             warnings.warn(
                 f"nothing is selected, and with {self.n_calibration_} calibration rows fewer than "
                 f"{n_needed} of {judged.sum()} rows never are at fdr={fdr:g}: calibrate with more "

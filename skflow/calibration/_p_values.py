@@ -4,7 +4,7 @@ Scores are higher for the more ordinary; n calibration scores belong to rows of 
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.special import gammaln
@@ -29,20 +29,32 @@ def count_below(scores: np.ndarray, calibration: np.ndarray, weights: np.ndarray
     return Counts(below, at_most, np.full(len(scores), cumulative[-1]))
 
 
-def p_values(
-    counts: Counts, own: np.ndarray | float = 1.0, uniform: np.ndarray | None = None
-) -> np.ndarray:
+def break_ties(
+    scores: np.ndarray, calibration: np.ndarray, rng: np.random.RandomState, of_new: Any
+) -> tuple[np.ndarray, np.ndarray]:
+    """Ranks in place of scores, equal ones in random order.
+
+    The calibration rows' order, from `rng`, is to be the same at every call: then the number of
+    new rows that are flagged has the law that it has without ties. `of_new` draws that of new rows.
+    """
+    values, place = np.unique(calibration, return_inverse=True)
+    found = np.searchsorted(values, scores)
+    tied = np.isin(scores, values)
+    # Ranks between those of two values, where uniform draws lie strictly between 0 and 1.
+    low, high = np.nextafter(0, 1), np.nextafter(1, 0)
+    noise = of_new.uniform(low, high, size=len(scores))
+    return found + np.where(tied, noise, 0.0), place + rng.uniform(low, high, size=len(place))
+
+
+def p_values(counts: Counts, own: np.ndarray) -> np.ndarray:
     r"""P-values of new rows: how few calibration rows look as strange.
 
     .. math:: p = \frac{\sum_i w_i 1\{s_i \le s\} + w}{\sum_i w_i + w}
 
     `own` is the weight w of a new row: 1 for rows like the calibration rows, where p times n + 1 is
-    a count. With `uniform` draws u, ties and the row itself count u instead of 1, and p is uniform.
+    a count.
     """
-    if uniform is None:
-        return (counts.at_most + own) / (counts.total + own)
-    tied = counts.at_most - counts.below + own
-    return (counts.below + uniform * tied) / (counts.total + own)
+    return (counts.at_most + own) / (counts.total + own)
 
 
 def conditional_p_values(p: np.ndarray, n: int, delta: float) -> np.ndarray:
