@@ -20,6 +20,7 @@ from sklearn.utils import (
 from sklearn.utils.validation import check_is_fitted
 
 from .._sklearn import HasMethods, Interval, StrOptions, fit_context, num_samples, safe_indexing
+from ..detectors._around import bulk_rows, copy_features, fitted_on, predicted
 from ..detectors._validation import unchanged_on_error
 from ._p_values import (
     Counts,
@@ -29,7 +30,6 @@ from ._p_values import (
     p_values,
     weighted_selection,
 )
-from ._rows import bulk_rows, copy_features, fitted_on, predicted
 
 
 class ConformalDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):

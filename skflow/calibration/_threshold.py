@@ -12,9 +12,9 @@ from sklearn.utils import check_random_state, get_tags, indexable
 from sklearn.utils.validation import check_is_fitted
 
 from .._sklearn import HasMethods, Interval, StrOptions, fit_context, safe_indexing
+from ..detectors._around import bulk_rows, copy_features, fitted_on, predicted
 from ..detectors._latent import squared_distance
 from ..detectors._validation import unchanged_on_error
-from ._rows import bulk_rows, copy_features, fitted_on, predicted
 
 
 class ThresholdDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):

@@ -14,8 +14,8 @@ from sklearn.utils import get_tags, indexable
 from sklearn.utils.validation import check_is_fitted
 
 from .._sklearn import HasMethods, Interval, StrOptions, fit_context
+from ..detectors._around import bulk_rows, copy_features, fitted_on, out_of_fold, predicted
 from ..detectors._validation import unchanged_on_error
-from ._rows import bulk_rows, copy_features, fitted_on, out_of_fold, predicted
 
 METRICS: dict[str, Callable[..., float]] = {
     "balanced_accuracy": balanced_accuracy_score,

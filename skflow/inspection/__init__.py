@@ -1,6 +1,7 @@
 """Pictures and explanations of events. What draws needs matplotlib, imported when called."""
 
 from ._camera import CameraImageDisplay
+from ._compare import compare_detectors
 from ._curves import PrecisionRecallDisplay, RocCurveDisplay
 from ._distributions import ReliabilityDisplay, ScoreHistogramDisplay
 from ._explain import explain
@@ -15,6 +16,7 @@ __all__ = [
     "ReliabilityDisplay",
     "RocCurveDisplay",
     "ScoreHistogramDisplay",
+    "compare_detectors",
     "explain",
     "nearest_normal",
     "plot_camera_images",

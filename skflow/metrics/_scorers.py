@@ -14,7 +14,7 @@ from ._ranking import (
 )
 from ._significance import quality_factor_score
 
-_METRICS: dict[str, Callable[..., float]] = {
+METRICS: dict[str, Callable[..., float]] = {
     "average_precision": average_precision_score,
     "precision": precision_score,
     "precision_at_n": precision_at_n_score,
@@ -46,7 +46,7 @@ def get_scorer_names() -> list[str]:
     >>> get_scorer_names()
     ['average_precision', 'precision', 'precision_at_n', 'quality_factor', 'roc_auc', 'tpr_at_fpr']
     """
-    return sorted(_METRICS)
+    return sorted(METRICS)
 
 
 def get_scorer(name: str, **options: Any) -> Callable[[Any, Any, Any], float]:
@@ -94,9 +94,9 @@ def get_scorer(name: str, **options: Any) -> Callable[[Any, Any, Any], float]:
     >>> search.fit(X, y).best_params_
     {'covariance': 'full'}
     """
-    if name not in _METRICS:
+    if name not in METRICS:
         raise ValueError(f"name must be one of {get_scorer_names()}; got {name!r}")
-    metric = _METRICS[name]
+    metric = METRICS[name]
     unknown = set(options) - set(signature(metric).parameters)
     if unknown:
         raise ValueError(f"{name} has no option {sorted(unknown)}")

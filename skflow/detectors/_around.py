@@ -10,8 +10,8 @@ from sklearn.model_selection import check_cv
 from sklearn.pipeline import Pipeline
 
 from .._sklearn import num_samples, safe_indexing
-from ..detectors._base import BaseDetector
-from ..detectors._validation import bulk_mask
+from ._base import BaseDetector
+from ._validation import bulk_mask
 
 
 def bulk_rows(X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
