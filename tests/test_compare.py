@@ -78,6 +78,17 @@ def test_without_labels_by_log_density(labelled):
     assert len(compare_detectors(same, X)) == 2
 
 
+def test_few_anomalies_and_lost_rows():
+    rng = np.random.RandomState(0)
+    X, y = rng.normal(size=(100, 2)), np.repeat([1, -1], [90, 10])
+    X[3] = np.nan
+    detector = MahalanobisDetector(nan_policy="omit")
+    table = compare_detectors([detector], X, y, n_resamples=200, random_state=0)
+    assert table["low"].notna().all()  # every draw has anomalies in every fold
+    table = compare_detectors([detector], X[y == 1], n_resamples=20, random_state=0)
+    assert table["value"][0] < -1e6  # as in `score`: losing rows is no way to win
+
+
 def test_what_cannot_be_compared(labelled):
     X, y = labelled
     scaled = make_pipeline(StandardScaler(), MahalanobisDetector())

@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skflow import MahalanobisDetector, RareEventDetector, RealNVPOutlierDetector
-from skflow.calibration import ConformalDetector
+from skflow.calibration import ConformalDetector, ThresholdDetector
 from skflow.calibration._p_values import conditional_p_values, count_below, weighted_selection
 from skflow.metrics import get_scorer
 
@@ -77,12 +77,18 @@ def test_random_ties_have_the_law_of_no_ties():
     assert kstest(places, "uniform").pvalue > 0.01
     assert kstest(np.asarray(p) - rng.uniform(size=300), "uniform", args=(0, 40)).pvalue > 0.01
     assert np.mean(conservative) < 0.02
-    # The order of calibration rows is fixed at fit, that of new rows is the seed's.
-    detector = calibrated(draw(39), ties="random", random_state=0)
+    # Rows that come one at a time have draws of their own, and a refit has the same.
+    alone = []
+    for seed in range(5):
+        detector = calibrated(draw(999), alpha=0.1, ties="random", random_state=seed)
+        alone += [detector.predict([[score]])[0] == -1 for score in draw(200)]
+    assert np.mean(alone) == pytest.approx(0.1, abs=0.04)
     rows = column(draw(40))
-    np.testing.assert_array_equal(detector.p_values(rows), detector.p_values(rows))
-    labels = detector.set_params(alpha=0.5).predict(rows)
-    np.testing.assert_array_equal(labels == -1, detector.p_values(rows) <= 0.5)
+    first, second = (
+        clone(detector).fit(column(detector.calibration_scores_[0])).p_values(rows)
+        for _ in range(2)
+    )
+    np.testing.assert_array_equal(first, second)
     # Scores that tie with none, and rows without one.
     between = detector.p_values(column([-1, 0.5, 9, np.nan]))
     plain = calibrated(detector.calibration_scores_[0]).p_values(column([-1, 0.5, 9, np.nan]))
@@ -354,11 +360,13 @@ def test_rows_without_a_score():
 
 
 def test_too_few_calibration_rows():
-    message = "18 calibration rows are too few for alpha=0.05: .* 1 / 19, .* 19 are needed"
+    message = r"18 calibration rows are too few for alpha=0.05: the smallest p-value is 0\.0526,"
     with pytest.warns(UserWarning, match=message):
         detector = calibrated(np.arange(18))
     assert detector.offset_ == -np.inf
     assert (detector.predict(column([-1e9])) == 1).all()
+    with pytest.warns(UserWarning, match="40 calibration rows are too few for alpha=0.05"):
+        calibrated(np.arange(40), guarantee="conditional")
     message = "with 99 calibration rows fewer than 10 of 100 rows never are at fdr=0.1"
     with pytest.warns(UserWarning, match=message):
         selected = calibrated(np.arange(99)).select(column(np.append(np.full(91, 50), [-1.0] * 9)))
@@ -374,14 +382,92 @@ def test_bad_options():
     for options in ({"covariate_shift": len}, {"guarantee": "conditional"}):
         with pytest.raises(ValueError, match="need cv=None"):
             ConformalDetector(FirstColumn(), cv=3, **options).fit(X)
-    with pytest.raises(ValueError, match="covariate_shift must be None"):
-        ConformalDetector(FirstColumn(), covariate_shift=len, guarantee="conditional").fit(X)
+    for options in ({"guarantee": "conditional"}, {"ties": "random"}):
+        with pytest.raises(ValueError, match="weighted p-values are not known to hold with these"):
+            ConformalDetector(FirstColumn(), covariate_shift=len, **options).fit(X)
+    with pytest.raises(ValueError, match="weighted p-values are not known to hold with these"):
+        ConformalDetector(FirstColumn(), covariate_shift=len).fit(
+            X, calibration_groups=np.arange(50) % 2
+        )
     with pytest.raises(ValueError, match="a FrozenEstimator needs cv=None; got cv=3"):
         ConformalDetector(FrozenEstimator(FirstColumn().fit(X)), cv=3).fit(X)
     with pytest.raises(ValueError, match="fdr must be between 0 and 1; got 1"):
         calibrated(np.arange(50)).select(X, fdr=1)
     with pytest.raises(ValueError, match="'alpha' parameter"):
         ConformalDetector(FirstColumn(), alpha=1.5).fit(X)
+
+
+def test_parameters_set_after_fit():
+    X = column(np.arange(50))
+    detector = calibrated(np.arange(50))
+    for options in ({"cv": 5}, {"covariate_shift": lambda X: np.ones(len(X))}):
+        changed = calibrated(np.arange(50)).set_params(**options)
+        with pytest.raises(ValueError, match="a change of cv or covariate_shift needs another fit"):
+            changed.predict(X)
+    with pytest.raises(ValueError, match="'alpha' parameter"):
+        detector.set_params(alpha=1.5).predict(X)
+    folds = ConformalDetector(MahalanobisDetector(), cv=5, alpha=0.2).fit(X)
+    with pytest.raises(ValueError, match="need cv=None"):
+        folds.set_params(guarantee="conditional").predict(X)
+    with pytest.raises(AttributeError, match="estimator_ is there after fit with cv=None"):
+        folds.estimator_  # noqa: B018
+
+
+def test_weights_of_lost_rows_are_not_asked_for():
+    X = np.random.RandomState(0).normal(size=(400, 1))
+    X[::7] = np.nan
+    detector = ConformalDetector(
+        MahalanobisDetector(nan_policy="omit"),
+        covariate_shift=lambda X: np.exp(X[:, 0]),
+        random_state=0,
+    ).fit(X)
+    assert np.isnan(detector.p_values(X)[::7]).all()
+    assert np.isfinite(detector.p_values(X)[1:7]).all()
+    assert not detector.select(X)[::7].any()
+    assert (detector.predict(X[::7]) == 0).all()
+
+
+def test_infinite_scores():
+    detector = calibrated(np.append(np.arange(40.0), [-np.inf] * 3), alpha=0.05)
+    np.testing.assert_array_equal(detector.predict(column([-np.inf, 0.0, np.inf])), [1, 1, 1])
+    assert detector.set_params(alpha=0.1).predict([[-np.inf]]) == [-1]
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        ([None, "a"] * 50, r"must be of one kind, none missing; got \['NoneType', 'str'\]"),
+        (np.array([1, "a"] * 50, dtype=object), "must be of one kind, none missing; got"),
+        ([np.nan, 1.0] * 50, "must be of one kind, none missing; got"),
+        (["a"] * 99 + ["b"], r"every group must have calibration rows; got none of \['b'\]"),
+    ],
+)
+def test_bad_groups(groups, message):
+    with pytest.raises(ValueError, match=message):
+        ConformalDetector(FirstColumn(), random_state=0).fit(
+            column(np.arange(100)), calibration_groups=groups
+        )
+
+
+def test_labels_reach_a_detector_inside_others():
+    rng = np.random.RandomState(0)
+    X, y = rng.normal(size=(400, 2)), np.tile([-1, 1, 1, 1], 100)
+    learner = ThresholdDetector(RareEventDetector(MahalanobisDetector(), cv=2))
+    detector = ConformalDetector(learner, random_state=0).fit(X, y)
+    assert detector.estimator_.estimator_.part_names_[1] == "trees"
+
+
+def test_sample_weights_stay_with_their_rows():
+    """A row of weight 0 is as good as none, wherever it stands."""
+    rng = np.random.RandomState(0)
+    X, y = rng.normal(size=(200, 2)), np.tile([-1, 1, 1, 1], 50)
+    X[1::8] += 100  # bulk rows that must not count
+    weight = np.where(np.arange(200) % 8 == 1, 0.0, 1.0)
+    learner = RareEventDetector(MahalanobisDetector(), cv=2, random_state=0)
+    detector = ConformalDetector(learner, random_state=0).fit(X, y, sample_weight=weight)
+    assert np.abs(detector.estimator_.mean_).max() < 1
+    kept = ThresholdDetector(learner).fit(X, y, sample_weight=weight)
+    assert np.abs(kept.estimator_.mean_).max() < 1
 
 
 def test_a_failed_fit_loses_nothing():

@@ -140,6 +140,8 @@ def test_reliability_by_hand():
     # Clopper and Pearson for 1 of 10, 5 of 10 and 20 of 20.
     np.testing.assert_allclose(display.low_, [0.0025, 0.1871, 0.8316], atol=1e-4)
     np.testing.assert_allclose(display.high_, [0.4450, 0.8129, 1.0], atol=1e-4)
+    with pytest.raises(ValueError, match="probability must be known for some rows"):
+        ReliabilityDisplay([1, -1], [np.nan, np.nan])
     with pytest.raises(ValueError, match=r"probability must lie between 0 and 1; got -0\.5 to 2"):
         ReliabilityDisplay([1, -1], [-0.5, 2.0])
 

@@ -9,6 +9,7 @@ import pytest
 from scipy.stats import chi2
 from sklearn.ensemble import IsolationForest
 from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -19,6 +20,12 @@ from skflow import (
     HillasTransformer,
     MahalanobisDetector,
     RealNVPOutlierDetector,
+)
+from skflow.calibration import (
+    CalibratedDetectorCV,
+    ConformalDetector,
+    ThresholdDetector,
+    TunedThresholdDetectorCV,
 )
 from skflow.datasets import make_shower_images
 from skflow.hillas import CameraGeometry
@@ -166,6 +173,43 @@ def test_lists_and_rows_without_a_score():
         np.testing.assert_allclose(table[3:].sum(axis=1), detector.score_samples(X[3:5]))
         assert explain(detector, X[:3]).isna().all(axis=None)
         assert explain(detector, X[5:6], background=X).notna().all(axis=None)
+
+
+def test_columns_of_other_names_are_refused():
+    rng = np.random.RandomState(0)
+    X = pd.DataFrame(rng.normal(size=(300, 3)) * [1, 10, 100], columns=list("abc"))
+    moved = X[["c", "b", "a"]]
+    flow = RealNVPOutlierDetector(max_iter=20, random_state=0).fit(X)
+    for call in (
+        lambda: explain(MahalanobisDetector().fit(X), moved),
+        lambda: explain(flow, X[:2], background=moved),
+        lambda: nearest_normal(flow, moved),
+    ):
+        with pytest.raises(ValueError, match="feature names should match"):
+            call()
+
+
+def test_a_detector_inside_others_is_explained():
+    rng = np.random.RandomState(0)
+    X, y = rng.normal(size=(300, 2)), np.repeat([1, -1], [280, 20])
+    X[y == -1] += 3
+    inner = make_pipeline(StandardScaler(), MahalanobisDetector())
+    for outer in (
+        ConformalDetector(inner, random_state=0),
+        ThresholdDetector(inner),
+        TunedThresholdDetectorCV(inner),
+        CalibratedDetectorCV(inner),
+        GridSearchCV(inner, {"mahalanobisdetector__covariance": ["full"]}, cv=2),
+    ):
+        outer.fit(X, y)
+        table = explain(outer, X[:5])
+        assert table.shape == (5, 3)
+        fitted = outer.best_estimator_ if isinstance(outer, GridSearchCV) else outer.estimator_
+        np.testing.assert_allclose(table.sum(axis=1), fitted.score_samples(X[:5]))
+    conditional = RealNVPOutlierDetector(condition=[0], max_iter=20, random_state=0).fit(X)
+    with pytest.raises(ValueError, match="or only under a condition"):
+        explain(conditional, X[:2])
+    assert explain(conditional, X[:2], background=X).notna().all(axis=None)
 
 
 def test_camera_images_have_names_and_units():

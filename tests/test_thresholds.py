@@ -8,7 +8,7 @@ from sklearn.base import clone
 from sklearn.ensemble import IsolationForest
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import balanced_accuracy_score, f1_score
-from sklearn.model_selection import cross_val_score
+from sklearn.model_selection import StratifiedShuffleSplit, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -143,8 +143,9 @@ def test_bad_levels_and_rules(labelled):
         AttributeError, match="a change of rule, from 'quantile', needs another fit"
     ):
         detector.predict(X)
-    with pytest.raises(ValueError, match="level must be a share below 1"):
-        detector.set_params(rule="quantile", level=1.0).predict(X)
+    detector.set_params(rule="quantile", level=1.0)
+    with pytest.raises(AttributeError, match=r"level must be a share below 1; got 1\.0"):
+        detector.predict(X)
     assert not hasattr(ThresholdDetector(MahalanobisDetector()), "offset_")
 
 
@@ -188,6 +189,39 @@ def test_a_metric_of_ones_own(labelled):
     assert careful.best_threshold_ < bold.best_threshold_
     scores = cross_val_score(bold, X, y, scoring=get_scorer("precision"), cv=3)
     assert (scores > 0.2).all()
+
+
+def test_tuning_with_infinite_scores_and_folds_that_are_none():
+    X = np.concatenate([np.arange(100.0), np.full(20, -1e9)])[:, None]
+    y = np.repeat([1, -1], [100, 20])
+
+    class Infinite(MahalanobisDetector):
+        def score_samples(self, X):
+            return np.where(np.asarray(X)[:, 0] < -1e8, -np.inf, np.asarray(X)[:, 0])
+
+    frozen = FrozenEstimator(Infinite().fit(X))
+    detector = TunedThresholdDetectorCV(frozen, metric="f1").fit(X, y)
+    assert detector.best_score_ == 1
+    np.testing.assert_array_equal(detector.predict(X), y)
+    for method in ("isotonic", "sigmoid"):
+        rare = CalibratedDetectorCV(frozen, method=method).fit(X, y).predict_proba(X)[:, 0]
+        assert np.isfinite(rare).all()
+        assert rare[y == -1].min() > rare[y == 1].mean()
+    with pytest.raises(ValueError, match="cv must be a partition"):
+        TunedThresholdDetectorCV(Infinite(), cv=StratifiedShuffleSplit(2)).fit(X, y)
+
+
+def test_the_prior_has_a_say_beyond_all_labels(labelled):
+    """Far out only anomalies were seen, but 200 rows cannot make a millionth likely."""
+    X, y = labelled
+    for method in ("isotonic", "sigmoid"):
+        detector = CalibratedDetectorCV(MahalanobisDetector(), method=method, prevalence=1e-9)
+        far = detector.fit(X, y).predict_proba([[9.0, 9.0]])[0, 0]
+        # A logistic function goes on beyond the rows.
+        assert far < 1e-5 if method == "isotonic" else far > 0.5
+        other = "sigmoid" if method == "isotonic" else "isotonic"
+        with pytest.raises(ValueError, match=f"a change of method, from '{method}', needs another"):
+            detector.set_params(method=other).predict_proba(X)
 
 
 def test_nothing_to_tune(labelled):

@@ -20,7 +20,7 @@ from sklearn.utils import (
 from sklearn.utils.validation import check_is_fitted
 
 from .._sklearn import HasMethods, Interval, StrOptions, fit_context, num_samples, safe_indexing
-from ..detectors._around import bulk_rows, copy_features, fitted_on, predicted
+from ..detectors._around import bulk_rows, copy_features, fitted_on, predicted, relative
 from ..detectors._validation import unchanged_on_error
 from ._p_values import (
     Counts,
@@ -55,8 +55,8 @@ class ConformalDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
     cv : int or None, default=None
         None splits the bulk once. A number of folds uses all rows for both (cross-conformal): each
         fold is scored by a detector fitted to the others, and a new row compared with each fold by
-        its detector. Such p-values have no exact guarantee: the false-alarm rate is at most
-        twice alpha, and near alpha in practice (Vovk 2015 [2]_).
+        its detector. Such p-values have no exact guarantee: what is known bounds the false-alarm
+        rate near twice alpha, in practice it is near alpha (Vovk 2015 [2]_).
     calibration_size : float in (0, 1), default=0.25
         Share of the bulk that calibrates, with ``cv=None``.
     guarantee : {"marginal", "conditional"}, default="marginal"
@@ -68,7 +68,8 @@ class ConformalDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         Chance that the conditional guarantee does not hold; with groups, in each.
     ties : {"conservative", "random"}, default="conservative"
         "random" puts equal scores in random order, so that false alarms follow the same law as
-        without ties; "conservative" flags none or all of them, and so fewer than alpha.
+        without ties, and the same call may give another answer; "conservative" flags none or
+        all of them, and so fewer than alpha.
     covariate_shift : callable or None, default=None
         For new rows whose features are distributed otherwise than the calibration rows':
         ``covariate_shift(X)`` is the ratio of the two densities up to a factor, positive weights of
@@ -180,7 +181,7 @@ class ConformalDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
             Group of every row, such as its telescope or energy bin: the false-alarm rate then
             holds in each, and new rows need their group, too.
         **fit_params : dict
-            Further arguments of the estimator's `fit`, passed on as they are.
+            Further arguments of the estimator's `fit`, such as `sample_weight`.
 
         Returns
         -------
@@ -204,23 +205,18 @@ class ConformalDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         return self
 
     def _fit(self, X: Any, y: Any, calibration_groups: Any, fit_params: dict[str, Any]) -> None:
-        if self.cv is not None and (
-            self.covariate_shift is not None or self.guarantee == "conditional"
-        ):
-            raise ValueError(
-                "covariate_shift and guarantee='conditional' need cv=None: cross-conformal "
-                f"p-values have no such guarantee; got cv={self.cv}"
-            )
-        if self.covariate_shift is not None and self.guarantee == "conditional":
-            raise ValueError("covariate_shift must be None with guarantee='conditional'")
+        self._check_options(calibration_groups)
         (X,) = indexable(X)
         bulk, anomalies = bulk_rows(X, y)
         groups = self._one_group_at_least(X, calibration_groups)
         rng = check_random_state(self.random_state)
+        self._fitted_with = (self.cv, self.covariate_shift)
         self.estimators_, self.calibration_scores_ = [], []
         self._groups, self._weights = [], []
         splits = self._splits(bulk, rng)
-        self._seed = int(rng.randint(2**31 - 1))  # of the order of equal calibration scores
+        # Of the order of equal scores: one for calibration rows, and draws that go on for new ones.
+        self._seed, of_new = rng.randint(2**31 - 1, size=2).tolist()
+        self._of_new = np.random.RandomState(of_new)
         for train, out in splits:
             model = self.estimator
             if not isinstance(model, FrozenEstimator):
@@ -231,13 +227,19 @@ class ConformalDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
             self.estimators_.append(model)
             self.calibration_scores_.append(scores[judged])
             self._groups.append(groups[bulk[out]][judged])
-            self._weights.append(self._weigh(rows)[judged])
+            self._weights.append(self._weigh(rows, judged)[judged])
         copy_features(self, self.estimators_[0])
         self.n_calibration_ = sum(map(len, self.calibration_scores_))
         if not self.n_calibration_:
             raise ValueError("calibration rows must have scores; got NaN for all of them")
-        grouped = calibration_groups is not None
-        self.groups_ = np.unique(np.concatenate(self._groups)) if grouped else None
+        self.groups_ = None
+        if calibration_groups is not None:
+            self.groups_ = np.unique(np.concatenate(self._groups))
+            missing = np.setdiff1d(groups[bulk], self.groups_).tolist()
+            if missing:
+                raise ValueError(
+                    f"every group must have calibration rows; got none of {missing[:5]}"
+                )
         self._check_level()
 
     def _splits(self, bulk: np.ndarray, rng: np.random.RandomState) -> Any:
@@ -259,16 +261,48 @@ class ConformalDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
 
     def _check_level(self) -> None:
         groups, sizes = np.unique(np.concatenate(self._groups), return_counts=True)
-        n = sizes.min()
-        if self.alpha * (n + 1) < 1 - 1e-9:
-            where = "" if self.groups_ is None else f" of group {groups[sizes.argmin()].item()!r}"
+        n = int(sizes.min())
+        smallest = self._smallest_p(n)
+        if smallest > self.alpha * (1 + 1e-9):
+            where = "" if self.groups_ is None else f" of group {groups.tolist()[sizes.argmin()]!r}"
             warnings.warn(
                 f"{n} calibration rows{where} are too few for alpha={self.alpha:g}: the smallest "
-                f"p-value is 1 / {n + 1}, so nothing can be flagged; "
-                f"{int(np.ceil(1 / self.alpha - 1e-9)) - 1} are needed",
+                f"p-value is {smallest:.3g}, so nothing can be flagged",
                 UserWarning,
                 stacklevel=5,
             )
+
+    def _smallest_p(self, n: int) -> float:
+        """Smallest p-value that n calibration rows of equal weight allow."""
+        p = np.array([1 / (n + 1)])
+        return float((conditional_p_values(p, n, self.delta) if self._conditional else p)[0])
+
+    @property
+    def _conditional(self) -> bool:
+        return self.guarantee == "conditional"
+
+    def _check_options(self, groups: Any) -> None:
+        """Refuse options that have no guarantee together."""
+        if self.cv is not None and (self.covariate_shift is not None or self._conditional):
+            raise ValueError(
+                "covariate_shift and guarantee='conditional' need cv=None: cross-conformal "
+                f"p-values have no such guarantee; got cv={self.cv}"
+            )
+        if self.covariate_shift is not None and (
+            self._conditional or self.ties == "random" or groups is not None
+        ):
+            raise ValueError(
+                "covariate_shift needs guarantee='marginal', ties='conservative' and no "
+                "calibration_groups: weighted p-values are not known to hold with these"
+            )
+
+    def _check_unchanged(self) -> None:
+        """Check parameters that may have been set since `fit`."""
+        check_is_fitted(self)
+        self._validate_params()
+        if self._fitted_with != (self.cv, self.covariate_shift):
+            raise ValueError("a change of cv or covariate_shift needs another fit")
+        self._check_options(self.groups_)
 
     @property
     def _is_plain(self) -> bool:
@@ -282,29 +316,38 @@ class ConformalDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
 
     def _one_group_at_least(self, X: Any, groups: Any) -> np.ndarray:
         """Groups of the rows, one for all if there are none."""
-        groups = np.zeros(num_samples(X), dtype=int) if groups is None else column_or_1d(groups)
+        if groups is None:
+            return np.zeros(num_samples(X), dtype=int)
+        groups = column_or_1d(groups)
         check_consistent_length(X, groups)
+        kinds = {type(group) for group in groups.tolist()}
+        if len(kinds) > 1 or any(group is None or group != group for group in groups.tolist()):
+            raise ValueError(
+                "calibration_groups must be of one kind, none missing; got "
+                f"{sorted(kind.__name__ for kind in kinds)}"
+            )
         return groups
 
-    def _weigh(self, X: Any) -> np.ndarray:
-        """Weights of rows by the covariate shift, 1 without one."""
-        n_rows = num_samples(X)
-        if self.covariate_shift is None:
-            return np.ones(n_rows)
-        weights = np.asarray(self.covariate_shift(X), dtype=np.float64)
+    def _weigh(self, X: Any, judged: np.ndarray) -> np.ndarray:
+        """Weights of rows by the covariate shift, 1 without one and for rows without a score."""
+        all_weights, n_rows = np.ones(len(judged)), int(judged.sum())
+        if self.covariate_shift is None or not n_rows:
+            return all_weights
+        rows = safe_indexing(X, np.flatnonzero(judged))
+        weights = np.asarray(self.covariate_shift(rows), dtype=np.float64)
         if weights.shape != (n_rows,) or not (np.isfinite(weights) & (weights > 0)).all():
             raise ValueError(
                 f"covariate_shift must return {n_rows} finite weights above 0; got "
                 f"{np.array2string(weights, threshold=5)} of shape {weights.shape}"
             )
-        return weights
+        all_weights[judged] = weights
+        return all_weights
 
     def _counts(self, X: Any, groups: Any) -> tuple[np.ndarray, Counts]:
         """Mean scores of new rows, and their comparison with the calibration rows."""
-        check_is_fitted(self)
+        self._check_unchanged()
         scores = np.array([model.score_samples(X) for model in self.estimators_], dtype=float)
         groups = self._groups_of_new(X, groups)
-        of_new = check_random_state(self.random_state)
         below, at_most, total = np.zeros((3, scores.shape[1]))
         for own, calibration, weights, labels in zip(
             scores, self.calibration_scores_, self._weights, self._groups, strict=True
@@ -313,7 +356,7 @@ class ConformalDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
                 rows, same = groups == group, labels == group
                 new, old = own[rows], calibration[same]
                 if self.ties == "random":
-                    new, old = break_ties(new, old, np.random.RandomState(self._seed), of_new)
+                    new, old = break_ties(new, old, np.random.RandomState(self._seed), self._of_new)
                 counts = count_below(new, old, weights[same])
                 below[rows] += counts.below
                 at_most[rows] += counts.at_most
@@ -353,13 +396,19 @@ class ConformalDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         ValueError
             If groups are missing or unknown, or weights are not positive.
         """
-        scores, counts = self._counts(X, calibration_groups)
-        p = p_values(counts, self._weigh(X))
-        if self.guarantee == "conditional":
+        return self._compared(X, calibration_groups)[0]
+
+    def _compared(self, X: Any, groups: Any) -> tuple[np.ndarray, np.ndarray, Counts, np.ndarray]:
+        """P-values, and what they are made of: scores, counts and weights of new rows."""
+        (X,) = indexable(X)
+        scores, counts = self._counts(X, groups)
+        weights = self._weigh(X, ~np.isnan(scores))
+        p = p_values(counts, weights)
+        if self._conditional:
             for n in np.unique(counts.total).astype(int):
                 rows = counts.total == n
                 p[rows] = conditional_p_values(p[rows], n, self.delta)
-        return np.where(np.isnan(scores), np.nan, p)
+        return np.where(np.isnan(scores), np.nan, p), scores, counts, weights
 
     def select(self, X: Any, fdr: float = 0.1, calibration_groups: Any = None) -> np.ndarray:
         """Choose rows so that few of the chosen belong to the bulk.
@@ -368,7 +417,8 @@ class ConformalDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         among the chosen at most `fdr` times the share of bulk rows in X [1]_. It is an
         expectation over calibration sets and batches: the share in a single batch may well be
         larger. With a covariate shift it is weighted conformal selection, whose cost grows with
-        the square of the number of rows.
+        the square of the number of rows. Cross-conformal p-values (``cv``) give no guarantee
+        here.
 
         Parameters
         ----------
@@ -398,12 +448,12 @@ class ConformalDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         """
         if not 0 < fdr < 1:
             raise ValueError(f"fdr must be between 0 and 1; got {fdr}")
-        p = self.p_values(X, calibration_groups)
+        p, scores, counts, weights = self._compared(X, calibration_groups)
         judged = ~np.isnan(p)
         selected = np.zeros(len(p), dtype=bool)
-        if judged.any() and self.covariate_shift is not None:
-            scores, counts = self._counts(X, calibration_groups)
-            weights = self._weigh(X)
+        if not judged.any():
+            return selected
+        if self.covariate_shift is not None:
             selected[judged] = weighted_selection(
                 p[judged],
                 scores[judged],
@@ -412,12 +462,13 @@ class ConformalDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
                 weights[judged],
                 fdr,
             )
-        elif judged.any():
-            selected[judged] = false_discovery_control(p[judged]) <= fdr * (1 + 1e-12)
-        n_needed = int(np.ceil(judged.sum() / (fdr * (self.n_calibration_ + 1)) - 1e-9))
+            return selected
+        selected[judged] = false_discovery_control(p[judged]) <= fdr * (1 + 1e-12)
+        fewest = int(counts.total[judged].min())
+        n_needed = int(np.ceil(judged.sum() * self._smallest_p(fewest) / fdr - 1e-9))
         if not selected.any() and n_needed > 1:
             warnings.warn(
-                f"nothing is selected, and with {self.n_calibration_} calibration rows fewer than "
+                f"nothing is selected, and with {fewest} calibration rows fewer than "
                 f"{n_needed} of {judged.sum()} rows never are at fdr={fdr:g}: calibrate with more "
                 "rows, or look at fewer",
                 UserWarning,
@@ -458,12 +509,20 @@ class ConformalDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
             ``score_samples(X) - offset_`` where there is an `offset_`; else p-values minus
             alpha. Rank by `score_samples`: p-values of the strangest rows are all alike.
         """
+        check_is_fitted(self)
         if self._is_plain and calibration_groups is None:
-            return self.score_samples(X) - self.offset_
+            return relative(self.score_samples(X), self.offset_)
         p = self.p_values(X, calibration_groups)
         # At most alpha, up to the rounding of the p-value, is flagged.
         flagged = p <= self.alpha * (1 + 1e-12)
         return np.where(flagged, np.minimum(p - self.alpha, -1e-12), p - self.alpha)
+
+    @property
+    def estimator_(self) -> Any:
+        """The fitted detector, where there is a single one."""
+        if self.cv is not None or not hasattr(self, "estimators_"):
+            raise AttributeError("estimator_ is there after fit with cv=None; see estimators_")
+        return self.estimators_[0]
 
     def score_samples(self, X: Any) -> np.ndarray:
         """Scores of the detector: higher means more normal.
@@ -489,6 +548,7 @@ class ConformalDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
                 "offset_ exists for a single split without calibration_groups, covariate_shift, "
                 "conditional guarantee and random ties only: use p_values"
             )
+        self._check_unchanged()
         (scores,) = self.calibration_scores_
         k = int(self.alpha * (len(scores) + 1) + 1e-9)
         return float(np.sort(scores)[k - 1]) if k else -np.inf

@@ -37,7 +37,8 @@ class CalibratedDetectorCV(MetaEstimatorMixin, BaseEstimator):
         that `fit` gets, which it must not have seen.
     method : {"isotonic", "sigmoid"}, default="isotonic"
         "isotonic" is any function that falls with the score, for hundreds of anomalies;
-        "sigmoid" is Platt's logistic function, for tens.
+        "sigmoid" is Platt's logistic function, with his targets, for tens; it goes on beyond
+        the rows, where "isotonic" is no surer than their number allows.
     prevalence : float in (0, 1) or None, default=None
         The prior: share of rare rows among those that will come. None is their share in y. May
         be changed after `fit`.
@@ -51,7 +52,7 @@ class CalibratedDetectorCV(MetaEstimatorMixin, BaseEstimator):
     estimator_ : detector
         The detector fitted to all rows.
     calibrator_ : regressor or classifier or None
-        Of odds at equal numbers on minus the scores; None without any anomaly.
+        Of the odds at equal numbers; None without any anomaly.
     prevalence_ : float
         Share of rare rows in y.
     classes_ : ndarray of shape (2,)
@@ -78,7 +79,7 @@ class CalibratedDetectorCV(MetaEstimatorMixin, BaseEstimator):
     >>> detector.predict_proba([[3.0, 3.0]])[:, 0].round(2)  # of being rare
     array([1.])
     >>> detector.set_params(prevalence=0.001).predict_proba([[3.0, 3.0]])[:, 0].round(2)
-    array([0.26])
+    array([0.25])
     """
 
     _parameter_constraints: dict[str, list[Any]] = {
@@ -116,7 +117,7 @@ class CalibratedDetectorCV(MetaEstimatorMixin, BaseEstimator):
             -1 for rare rows, +1 for the bulk. Without any -1 nothing is known of rare rows, and
             every row has the prior.
         **fit_params : dict
-            Further arguments of the estimator's `fit`, passed on as they are.
+            Further arguments of the estimator's `fit`, such as `sample_weight`.
 
         Returns
         -------
@@ -164,15 +165,35 @@ class CalibratedDetectorCV(MetaEstimatorMixin, BaseEstimator):
         n_rare, n_bulk = int(is_rare.sum()), int((~is_rare).sum())
         if not n_rare or not n_bulk:
             raise ValueError("rows of both classes must have scores; got NaN for all of one")
+        finite = scores[np.isfinite(scores)]
+        if not len(finite):
+            raise ValueError("some rows must have finite scores; got none")
+        self._ends = finite.min(), finite.max()
+        self._center, self._scale = finite.mean(), finite.std() or 1.0
+        self.method_ = self.method
+        z = self._standardized(scores)
         weight = np.where(is_rare, 0.5 / n_rare, 0.5 / n_bulk)
+        # So many rows cannot tell rarer ones: without bounds the prior would have no say where
+        # rows of one class alone were seen.
+        low, high = 1 / (n_rare + 2), 1 - 1 / (n_bulk + 2)
         if self.method == "isotonic":
-            self.calibrator_ = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip")
-            self.calibrator_.fit(-scores, is_rare, sample_weight=weight)
+            self.calibrator_ = IsotonicRegression(y_min=low, y_max=high, out_of_bounds="clip")
+            self.calibrator_.fit(z, is_rare, sample_weight=weight)
         else:
-            self._center, self._scale = scores.mean(), scores.std() or 1.0
+            # Platt's targets, which are not quite 0 and 1, as weights of both labels.
+            target = np.where(is_rare, (n_rare + 1) / (n_rare + 2), 1 / (n_bulk + 2))
             self.calibrator_ = LogisticRegression(C=np.inf)
-            z = (self._center - scores[:, None]) / self._scale
-            self.calibrator_.fit(z, is_rare, sample_weight=weight * len(weight))
+            self.calibrator_.fit(
+                np.tile(z, 2)[:, None],
+                np.repeat([True, False], len(z)),
+                sample_weight=np.concatenate([target, 1 - target]) * np.tile(weight, 2) * len(z),
+            )
+
+    def _standardized(self, scores: np.ndarray) -> np.ndarray:
+        """Anomaly scores in standard deviations, infinite ones as large as the largest finite."""
+        low, high = self._ends
+        scores = np.where(scores == -np.inf, low, np.where(scores == np.inf, high, scores))
+        return (self._center - scores) / self._scale
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probability of being rare, and of belonging to the bulk.
@@ -193,11 +214,13 @@ class CalibratedDetectorCV(MetaEstimatorMixin, BaseEstimator):
         judged = ~np.isnan(scores)
         rare = np.where(judged, prior, np.nan)
         if self.calibrator_ is not None and judged.any():
+            if self.method != self.method_:
+                raise ValueError(f"a change of method, from {self.method_!r}, needs another fit")
+            z = self._standardized(scores[judged])
             if self.method == "isotonic":
-                p = self.calibrator_.predict(-scores[judged])
+                p = self.calibrator_.predict(z)
             else:
-                z = (self._center - scores[judged][:, None]) / self._scale
-                p = self.calibrator_.predict_proba(z)[:, 1]
+                p = self.calibrator_.predict_proba(z[:, None])[:, 1]
             rare[judged] = prior * p / (prior * p + (1 - prior) * (1 - p))
         return np.column_stack([rare, 1 - rare])
 

@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state, get_tags, indexable
 from sklearn.utils.validation import check_is_fitted
 
 from .._sklearn import HasMethods, Interval, StrOptions, fit_context, safe_indexing
-from ..detectors._around import bulk_rows, copy_features, fitted_on, predicted
+from ..detectors._around import bulk_rows, copy_features, fitted_on, predicted, relative
 from ..detectors._latent import squared_distance
 from ..detectors._validation import unchanged_on_error
 
@@ -112,7 +112,7 @@ class ThresholdDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
             +1 for the bulk, -1 for known anomalies, which set no threshold; detectors that know
             what -1 means get them.
         **fit_params : dict
-            Further arguments of the estimator's `fit`, passed on as they are.
+            Further arguments of the estimator's `fit`, such as `sample_weight`.
 
         Returns
         -------
@@ -169,7 +169,8 @@ class ThresholdDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
             raise AttributeError("offset_ is there after fit")
         if self.rule != self.rule_:
             raise AttributeError(f"a change of rule, from {self.rule_!r}, needs another fit")
-        self._check_level()
+        if self.rule != "sigma" and self.level >= 1:
+            raise AttributeError(f"level must be a share below 1; got {self.level}")
         if self.rule == "sigma":
             return -float(chi2.isf(2 * norm.sf(self.level), self._n_latent))
         scores = self.reference_scores_
@@ -215,7 +216,7 @@ class ThresholdDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         decision : ndarray of shape (n_samples,)
             ``score_samples(X) - offset_``.
         """
-        return self.score_samples(X) - self.offset_
+        return relative(self.score_samples(X), self.offset_)
 
     def predict(self, X: Any) -> np.ndarray:
         """Label every row.

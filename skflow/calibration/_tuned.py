@@ -14,7 +14,14 @@ from sklearn.utils import get_tags, indexable
 from sklearn.utils.validation import check_is_fitted
 
 from .._sklearn import HasMethods, Interval, StrOptions, fit_context
-from ..detectors._around import bulk_rows, copy_features, fitted_on, out_of_fold, predicted
+from ..detectors._around import (
+    bulk_rows,
+    copy_features,
+    fitted_on,
+    out_of_fold,
+    predicted,
+    relative,
+)
 from ..detectors._validation import unchanged_on_error
 
 METRICS: dict[str, Callable[..., float]] = {
@@ -44,7 +51,7 @@ class TunedThresholdDetectorCV(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         ``metric(y_true, y_pred)`` of labels +1 and -1, higher is better; anomalies are the positive
         class of "f1". `skflow.metrics.precision_score` with a prevalence is one, too.
     n_thresholds : int, default=200
-        At most so many thresholds are tried: each lies above an anomaly's score.
+        At most so many thresholds are tried, each the next score above an anomaly's.
     cv : int, cross-validator or iterable, default=5
         Folds, stratified if a number.
     n_jobs : int or None, default=None
@@ -117,7 +124,7 @@ class TunedThresholdDetectorCV(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
             -1 for anomalies, +1 for the bulk. Without any -1 there is nothing to tune: 5 % of the
             bulk's held-out scores lie below the threshold.
         **fit_params : dict
-            Further arguments of the estimator's `fit`, passed on as they are.
+            Further arguments of the estimator's `fit`, such as `sample_weight`.
 
         Returns
         -------
@@ -150,6 +157,8 @@ class TunedThresholdDetectorCV(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
 
     def _tune(self, scores: np.ndarray, label: np.ndarray) -> None:
         judged = ~np.isnan(scores)
+        if not judged.any():
+            raise ValueError("rows must have scores; got NaN for all of them")
         if (label == 1).all():
             warnings.warn(
                 f"y holds no -1, so there is nothing to tune: {UNTUNED:.0%} of the rows' held-out "
@@ -168,10 +177,9 @@ class TunedThresholdDetectorCV(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         if len(of_anomalies) > self.n_thresholds:
             steps = np.linspace(0, len(of_anomalies) - 1, self.n_thresholds)
             of_anomalies = of_anomalies[np.unique(steps.round().astype(int))]
-        # Half way to the next score above; above all others a little beyond.
-        above = np.append(known, known[-1] + max(np.ptp(known), 1.0) / len(known))
-        following = above[np.searchsorted(known, of_anomalies, side="right")]
-        self.thresholds_ = (of_anomalies + following) / 2
+        # Rows below the next score above are flagged; beyond all others, all rows are.
+        above = np.append(known, np.inf)
+        self.thresholds_ = above[np.searchsorted(known, of_anomalies, side="right")]
         metric = METRICS[self.metric] if isinstance(self.metric, str) else self.metric
         # Rows without a score are never flagged.
         self.scores_ = np.array(
@@ -214,7 +222,7 @@ class TunedThresholdDetectorCV(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         decision : ndarray of shape (n_samples,)
             ``score_samples(X) - offset_``.
         """
-        return self.score_samples(X) - self.offset_
+        return relative(self.score_samples(X), self.offset_)
 
     def predict(self, X: Any) -> np.ndarray:
         """Label every row.

@@ -9,7 +9,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import check_cv
 from sklearn.pipeline import Pipeline
 
-from .._sklearn import num_samples, safe_indexing
+from .._sklearn import check_method_params, num_samples, safe_indexing
 from ._base import BaseDetector
 from ._validation import bulk_mask
 
@@ -25,24 +25,36 @@ def fitted_on(
 ) -> Any:
     """Fit a copy to bulk rows, and to known anomalies if it knows what y = -1 is.
 
-    scikit-learn's own detectors would train on anomalies as if they were bulk.
+    scikit-learn's own detectors would train on anomalies as if they were bulk. Further arguments
+    with a value for each row of X lose those that do not train, but for `X_contrast`, whose rows
+    are others.
     """
-    model = clone(estimator)
-    last = model
-    while isinstance(last, Pipeline):
-        last = last.steps[-1][1]
-    if not len(anomalies) or not isinstance(last, BaseDetector):
-        return model.fit(safe_indexing(X, bulk), **fit_params)
-    rows = np.concatenate([bulk, anomalies])
-    y = np.where(np.arange(len(rows)) < len(bulk), 1, -1)
-    return model.fit(safe_indexing(X, rows), y, **fit_params)
+    model, last = clone(estimator), estimator
+    while not isinstance(last, BaseDetector) and (
+        isinstance(last, Pipeline) or hasattr(last, "estimator")
+    ):
+        last = last.steps[-1][1] if isinstance(last, Pipeline) else last.estimator
+    learns = len(anomalies) > 0 and isinstance(last, BaseDetector)
+    rows = np.sort(np.concatenate([bulk, anomalies])) if learns else bulk
+    of_rows = {name: value for name, value in fit_params.items() if name != "X_contrast"}
+    params = fit_params | check_method_params(X, of_rows, indices=rows)
+    if not learns:
+        return model.fit(safe_indexing(X, rows), **params)
+    return model.fit(safe_indexing(X, rows), np.where(np.isin(rows, anomalies), -1, 1), **params)
 
 
 def copy_features(detector: Any, fitted: Any) -> None:
     """Take over what a fitted estimator says of its columns, if it does."""
     for name in ("n_features_in_", "feature_names_in_"):
+        vars(detector).pop(name, None)
         if hasattr(fitted, name):
             setattr(detector, name, getattr(fitted, name))
+
+
+def relative(scores: np.ndarray, offset: float) -> np.ndarray:
+    """Scores less a threshold; 0 where both are the same infinity, NaN only without a score."""
+    with np.errstate(invalid="ignore"):
+        return np.where(scores == offset, 0.0, scores - offset)
 
 
 def predicted(decision: np.ndarray) -> np.ndarray:
@@ -68,6 +80,9 @@ def out_of_fold(
     if isinstance(estimator, FrozenEstimator):
         return np.asarray(estimator.score_samples(X), dtype=np.float64), label
     splits = list(check_cv(cv, label, classifier=True).split(X, label))
+    tested = np.sort(np.concatenate([test for _, test in splits]))
+    if not np.array_equal(tested, np.arange(len(label))):
+        raise ValueError("cv must be a partition: every row in the test part of one fold")
 
     def score(train: np.ndarray, test: np.ndarray) -> np.ndarray:
         parts = np.intersect1d(train, bulk), np.intersect1d(train, anomalies)

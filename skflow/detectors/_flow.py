@@ -183,7 +183,7 @@ class FlowMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             missing, or given where there is none.
         """
         check_is_fitted(self)
-        Z = check_array(Z, dtype=np.float64)
+        Z = check_array(Z, dtype=np.float64, order="C", copy=True)
         if Z.shape[1] != self._n_features_out:
             raise ValueError(
                 f"Z must have {self._n_features_out} latent coordinates; got {Z.shape[1]}"

@@ -45,13 +45,19 @@ def squared_distance(estimator: Any, X: Any) -> tuple[np.ndarray, int]:
 
 
 def last_step(estimator: Any, X: Any) -> tuple[Any, Any]:
-    """The detector at the end of a pipeline, and rows as it gets them."""
-    while isinstance(estimator, Pipeline | FrozenEstimator):
+    """The detector in pipelines, searches and detectors around it, and rows as it gets them."""
+    while not isinstance(estimator, BaseDetector):
         if isinstance(estimator, FrozenEstimator):
             estimator = estimator.estimator
-        else:
+        elif isinstance(estimator, Pipeline):
             X = estimator[:-1].transform(X) if len(estimator) > 1 else X
             estimator = estimator[-1]
+        elif hasattr(estimator, "best_estimator_"):
+            estimator = estimator.best_estimator_
+        elif hasattr(getattr(estimator, "estimator_", None), "score_samples"):
+            estimator = estimator.estimator_
+        else:
+            break
     return estimator, X
 
 

@@ -13,7 +13,7 @@ from sklearn.utils import check_random_state, indexable
 
 from .._sklearn import num_samples, safe_indexing
 from ..detectors._around import bulk_rows, fitted_on
-from ..detectors._base import BaseDetector
+from ..detectors._base import LOST_LOG_DENSITY, BaseDetector
 from ..metrics import bootstrap_interval
 from ..metrics._scorers import METRICS
 from ._axes import name_of
@@ -214,15 +214,14 @@ def _fold_interval(
     fold = np.repeat(np.arange(len(tests)), [len(test) for test in tests])
     anomaly_score = -np.concatenate(scores)
 
-    def over_folds(y: np.ndarray, rows: np.ndarray) -> float:
-        own = fold[rows]
-        return float(
-            np.mean([metric(y[own == k], anomaly_score[rows[own == k]]) for k in range(len(tests))])
-        )
+    def over_folds(strata: np.ndarray, rows: np.ndarray) -> float:
+        label, own = np.sign(strata), fold[rows]
+        folds = [own == k for k in range(len(tests))]
+        return float(np.mean([metric(label[k], anomaly_score[rows[k]]) for k in folds]))
 
     return bootstrap_interval(
         over_folds,
-        np.concatenate(tests),
+        np.concatenate(tests) * (fold + 1),  # each class of each fold is drawn from by itself
         np.arange(len(fold)),
         n_resamples=n_resamples,
         confidence_level=confidence_level,
@@ -234,6 +233,7 @@ def _mean_interval(
     scores: list[np.ndarray], confidence_level: float, n_resamples: int, seed: int
 ) -> tuple[float, float, float]:
     values = np.concatenate(scores)
+    values = np.where(np.isnan(values), LOST_LOG_DENSITY, values)  # as in `score`
     interval = bootstrap(
         (values,),
         np.mean,

@@ -18,7 +18,7 @@ class ScoreHistogramDisplay:
     Parameters
     ----------
     anomaly_score : array-like of shape (n_samples,)
-        Higher means more anomalous; rows that are not finite are counted in the legend.
+        Higher means more anomalous; rows without a score (NaN) are counted in the legend.
     y_true : array-like of shape (n_samples,), default=None
         -1 for anomalies, +1 for the bulk.
     threshold : float, default=None
@@ -115,26 +115,26 @@ class ScoreHistogramDisplay:
         ValueError
             If no score is finite.
         """
-        finite = np.isfinite(self.anomaly_score)
-        if not finite.any():
+        judged = ~np.isnan(self.anomaly_score)
+        values = self.anomaly_score[np.isfinite(self.anomaly_score)]
+        if not len(values):
             raise ValueError("anomaly_score must be finite for some rows; got none")
         self.ax_, self.figure_ = axes_of(ax)
-        values = self.anomaly_score[finite]
         # Anomalies far out would squeeze all others into one bin.
         low, high = values.min(), np.quantile(values, 0.995)
         if self.threshold is not None:
             high = max(high, self.threshold + 0.05 * (self.threshold - low))
         self.edges_ = np.linspace(low, high if high > low else low + 1, bins + 1)
-        groups = {"rows": np.ones(len(finite), dtype=bool)}
+        groups = {"rows": np.ones(len(judged), dtype=bool)}
         if self.y_true is not None:
             groups = {"bulk": self.y_true == 1, "anomalies": self.y_true == -1}
         for (name, own), color in zip(groups.items(), (BULK, ANOMALY), strict=False):
-            lost = int(np.sum(own & ~finite))
+            lost = int(np.sum(own & ~judged))
             label = f"{name} ({own.sum():,}" + (f", {lost:,} without a score)" if lost else ")")
-            clipped = np.minimum(self.anomaly_score[own & finite], self.edges_[-1])
+            clipped = np.clip(self.anomaly_score[own & judged], *self.edges_[[0, -1]])
             self.ax_.hist(clipped, self.edges_, color=color, alpha=0.6, label=label, log=log)
         if self.threshold is not None:
-            flagged = np.mean(values > self.threshold)
+            flagged = np.mean(self.anomaly_score[judged] > self.threshold)
             self.ax_.axvline(
                 self.threshold,
                 color=LINE,
@@ -185,7 +185,9 @@ class ReliabilityDisplay:
     def __init__(self, y_true: Any, probability: Any, *, bins: int = 10):
         is_rare, p, _ = checked(y_true, probability)
         is_rare, p = is_rare[~np.isnan(p)], p[~np.isnan(p)]
-        if len(p) and not ((p >= 0) & (p <= 1)).all():
+        if not len(p):
+            raise ValueError("probability must be known for some rows; got NaN for all of them")
+        if not ((p >= 0) & (p <= 1)).all():
             raise ValueError(f"probability must lie between 0 and 1; got {p.min()} to {p.max()}")
         edges = np.unique(np.quantile(p, np.linspace(0, 1, bins + 1)))
         place = np.searchsorted(edges, p, side="right") - 1

@@ -37,12 +37,14 @@ def explain(
     Parameters
     ----------
     estimator : detector
-        Fitted, with ``score_samples``, or a pipeline that ends with one, whose steps before it
-        are applied: contributions are of the features that the detector sees.
+        Fitted, with ``score_samples``; in a pipeline, whose steps before it are applied, a search
+        or a detector of `skflow.calibration`, the detector inside is explained: contributions are
+        of the features that it sees.
     X : array-like of shape (n_samples, n_features)
         Rows to explain.
     background : array-like of shape (n_background, n_features), default=None
-        Rows of the bulk, as X. None is 2,000 draws of a detector that can `sample`.
+        Rows of the bulk, as X. None is 2,000 draws of a detector that can `sample` without a
+        condition.
     n_neighbors : int, default=20
         Background rows that each row is compared with.
     max_coalitions : int, default=1024
@@ -55,7 +57,7 @@ def explain(
     -------
     contributions : pandas.DataFrame of shape (n_samples, 1 + n_features)
         ``baseline``, then a column for each feature, in the units of the score: the more negative,
-        the stranger. Each row sums to its score. NaN for rows without a score.
+        the stranger. Each row sums to its score. NaN for rows with NaN.
 
     Raises
     ------
@@ -79,10 +81,11 @@ def explain(
     check_is_fitted(estimator)
     index = X.index if hasattr(X, "iloc") else None
     detector, rows = last_step(estimator, X)
+    # The rows as they were given, so that columns of other names are refused.
+    scores = np.asarray(detector.score_samples(rows), dtype=np.float64)
     names = feature_names(estimator, detector, rows)
     rows = check_array(rows, dtype=np.float64, ensure_all_finite="allow-nan")
-    scores = np.asarray(detector.score_samples(as_fitted(detector, rows, names)), dtype=np.float64)
-    judged = ~np.isnan(scores)
+    judged = ~np.isnan(scores) & ~np.isnan(rows).any(axis=1)
     contributions = np.full((len(rows), 1 + rows.shape[1]), np.nan)
     if judged.any() and hasattr(detector, "_feature_contributions"):
         contributions[judged, 1:], contributions[judged, 0] = detector._feature_contributions(
@@ -108,13 +111,16 @@ def _background(
 ) -> np.ndarray:
     if given is not None:
         _, given = last_step(estimator, given)
+        if np.shape(given)[1:] == (n_features,) and len(given):
+            detector.score_samples(given[:1])  # refuses columns of other names
         rows = check_array(given, dtype=np.float64, ensure_all_finite="allow-nan")
         rows = rows[~np.isnan(rows).any(axis=1)]
-    elif hasattr(detector, "sample"):
+    elif hasattr(detector, "sample") and getattr(detector, "condition", None) is None:
         rows = detector.sample(N_DRAWN, random_state=rng)
     else:
         raise ValueError(
-            f"background must be given: {type(detector).__name__} cannot draw ordinary rows"
+            f"background must be given: {type(detector).__name__} cannot draw ordinary rows, or "
+            "only under a condition"
         )
     if rows.shape[1] != n_features or not len(rows):
         raise ValueError(

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
 
@@ -21,6 +22,8 @@ def feature_names(estimator: Any, detector: Any, rows: Any) -> list[str]:
         return list(detector.feature_names_in_)
     if hasattr(rows, "columns"):
         return [str(column) for column in rows.columns]
+    while isinstance(estimator, FrozenEstimator):
+        estimator = estimator.estimator
     if isinstance(estimator, Pipeline) and len(estimator) > 1:
         first = estimator[:-1]
         if hasattr(first, "get_feature_names_out"):

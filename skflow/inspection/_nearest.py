@@ -7,7 +7,7 @@ from scipy.stats import chi2
 from sklearn.utils.validation import check_is_fitted
 
 from ..detectors._latent import last_step, latent
-from ._frames import as_fitted, feature_names, pandas
+from ._frames import feature_names, pandas
 
 
 class NearestNormal(NamedTuple):
@@ -69,9 +69,9 @@ def nearest_normal(estimator: Any, X: Any, *, quantile: float = 0.5) -> NearestN
     check_is_fitted(estimator)
     index = X.index if hasattr(X, "iloc") else None
     flow, given = last_step(estimator, X)
+    Z = latent(flow, given)  # as given, so that columns of other names are refused
     names = feature_names(estimator, flow, given)
     rows = np.asarray(given, dtype=np.float64)
-    Z = latent(flow, as_fitted(flow, rows, names))
     radius = np.sqrt(chi2.ppf(quantile, Z.shape[1]))
     length = np.linalg.norm(Z, axis=1, keepdims=True)
     normal = rows.copy()

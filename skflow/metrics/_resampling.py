@@ -162,8 +162,11 @@ def paired_difference(
 def _columns(y_true: Any, sample_weight: Any, *scores: Any) -> list[Any]:
     y, *given = (column_or_1d(column) for column in (y_true, *scores))
     check_consistent_length(y, *given)
-    weight = None if sample_weight is None else checked_weight(sample_weight, len(y))
-    return [y, weight, *given]
+    if sample_weight is None:
+        return [y, None, *given]
+    weight = checked_weight(sample_weight, len(y))
+    # Rows of weight 0 must not be all that a draw has of a class.
+    return [column[weight > 0] for column in (y, weight, *given)]
 
 
 def _value(metric: Callable[..., float], y: Any, weight: Any, score: Any) -> float:
