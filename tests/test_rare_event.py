@@ -253,3 +253,12 @@ def test_classifiers_are_not_dropped_by_chance():
     # A feature that is constant gets nothing.
     constant, _ = fit_stack(np.ones((1010, 2)), is_rare, weight, kept[:2])
     np.testing.assert_array_equal(constant, [0, 0])
+
+
+def test_rare_rows_without_weight():
+    rng = np.random.RandomState(0)
+    X, y = rng.normal(size=(60, 2)), np.repeat([1, -1], [50, 10])
+    detector = RareEventDetector(MahalanobisDetector(), cv=2)
+    with pytest.warns(UserWarning, match="all rows with y = -1 have weight 0"):
+        detector.fit(X, y, sample_weight=(y == 1).astype(float))
+    assert detector.part_names_ == ["log-density"]

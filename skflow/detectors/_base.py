@@ -1,6 +1,7 @@
 """BaseDetector: what every detector promises, in NumPy only."""
 
 import logging
+import warnings
 from abc import ABCMeta, abstractmethod
 from numbers import Real
 from typing import Any
@@ -93,7 +94,14 @@ class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
         is_bulk, weights = bulk_mask(y, len(X)), None
         if sample_weight is not None:
             weight = check_sample_weight(sample_weight, X, ensure_non_negative=True)
+            had_rare = not is_bulk.all()
             X, is_bulk, weight = (part[weight > 0] for part in (X, is_bulk, weight))
+            if had_rare and is_bulk.all():
+                warnings.warn(
+                    "all rows with y = -1 have weight 0, so nothing is learned from them",
+                    UserWarning,
+                    stacklevel=4,
+                )
         has_nan = np.isnan(X).any(axis=1)
         bulk, rare = X[is_bulk & ~has_nan], X[~is_bulk & ~has_nan]
         if sample_weight is not None:
