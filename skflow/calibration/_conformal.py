@@ -20,8 +20,8 @@ from sklearn.utils import (
 from sklearn.utils.validation import check_is_fitted
 
 from .._sklearn import HasMethods, Interval, StrOptions, fit_context, num_samples, safe_indexing
-from ..detectors._around import bulk_rows, copy_features, fitted_on, predicted, relative
-from ..detectors._validation import unchanged_on_error
+from ..detectors._around import bulk_rows, copy_features, fitted_on, relative
+from ..detectors._validation import predicted, unchanged_on_error
 from ._p_values import (
     Counts,
     break_ties,

@@ -5,19 +5,17 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, MetaEstimatorMixin
-from sklearn.frozen import FrozenEstimator
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
-from sklearn.utils import ClassifierTags, get_tags, indexable
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils import ClassifierTags, indexable
 
 from .._sklearn import HasMethods, Interval, StrOptions, fit_context
-from ..detectors._around import bulk_rows, copy_features, fitted_on, out_of_fold
+from ..detectors._around import bulk_rows, out_of_fold
 from ..detectors._validation import unchanged_on_error
+from ._inner import InnerDetectorMixin
 
 
-class CalibratedDetectorCV(MetaEstimatorMixin, BaseEstimator):
+class CalibratedDetectorCV(InnerDetectorMixin):
     r"""Turn scores into the probability of being rare.
 
     Scores of rows by detectors that did not train on them are regressed on their labels, both
@@ -137,11 +135,8 @@ class CalibratedDetectorCV(MetaEstimatorMixin, BaseEstimator):
         with unchanged_on_error(self):
             (X,) = indexable(X)
             bulk, rare = bulk_rows(X, y)
-            self.estimator_ = self.estimator
-            if not isinstance(self.estimator, FrozenEstimator):
-                # First, so that rows it refuses are refused in its own words.
-                self.estimator_ = fitted_on(self.estimator, X, bulk, rare, fit_params)
-            copy_features(self, self.estimator_)
+            # First, so that rows it refuses are refused in its own words.
+            self._fit_inner(X, bulk, rare, fit_params)
             self.classes_ = np.array([-1, 1])
             self.prevalence_ = len(rare) / (len(rare) + len(bulk))
             self.calibrator_: Any = None
@@ -208,7 +203,6 @@ class CalibratedDetectorCV(MetaEstimatorMixin, BaseEstimator):
         probability : ndarray of shape (n_samples, 2)
             Columns are `classes_`, -1 and 1; NaN for rows without a score.
         """
-        check_is_fitted(self)
         scores = self.score_samples(X)
         prior = self.prevalence_ if self.prevalence is None else self.prevalence
         judged = ~np.isnan(scores)
@@ -241,24 +235,7 @@ class CalibratedDetectorCV(MetaEstimatorMixin, BaseEstimator):
         rare = self.predict_proba(X)[:, 0]
         return np.where(np.isnan(rare), 0, np.where(rare >= 0.5, -1, 1))
 
-    def score_samples(self, X: Any) -> np.ndarray:
-        """Scores of the detector, to rank by: isotonic probabilities have many ties.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows to score.
-
-        Returns
-        -------
-        scores : ndarray of shape (n_samples,)
-            Higher means more normal.
-        """
-        check_is_fitted(self)
-        return np.asarray(self.estimator_.score_samples(X), dtype=np.float64)
-
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags = get_tags(self.estimator).input_tags
         tags.classifier_tags = ClassifierTags(multi_class=False)  # two columns of probabilities
         return tags

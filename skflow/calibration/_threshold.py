@@ -5,19 +5,19 @@ from typing import Any
 
 import numpy as np
 from scipy.stats import chi2, norm
-from sklearn.base import BaseEstimator, MetaEstimatorMixin, OutlierMixin
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import train_test_split
-from sklearn.utils import check_random_state, get_tags, indexable
+from sklearn.utils import check_random_state, indexable
 from sklearn.utils.validation import check_is_fitted
 
 from .._sklearn import HasMethods, Interval, StrOptions, fit_context, safe_indexing
-from ..detectors._around import bulk_rows, copy_features, fitted_on, predicted, relative
+from ..detectors._around import bulk_rows
 from ..detectors._latent import squared_distance
 from ..detectors._validation import unchanged_on_error
+from ._inner import OneThresholdMixin
 
 
-class ThresholdDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
+class ThresholdDetector(OneThresholdMixin):
     r"""Set the threshold of a detector by a stated rule.
 
     Parameters
@@ -141,19 +141,16 @@ class ThresholdDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
                     test_size=self.held_out_size,
                     random_state=check_random_state(self.random_state),
                 )
-            self.estimator_ = self.estimator
-            if not isinstance(self.estimator, FrozenEstimator):
-                self.estimator_ = fitted_on(self.estimator, X, train, anomalies, fit_params)
-            copy_features(self, self.estimator_)
+            self._fit_inner(X, train, anomalies, fit_params)
             self.rule_ = self.rule
-            scores = self._scores(safe_indexing(X, held_out))
-            self._n_latent = getattr(self, "n_features_in_", None)
-            self.reference_scores_ = np.sort(scores[~np.isnan(scores)])
             if self.rule == "sigma":
                 _, self._n_latent = squared_distance(self.estimator_, safe_indexing(X, bulk[:1]))
                 self.reference_scores_ = np.empty(0)
-            elif not len(self.reference_scores_):
-                raise ValueError("bulk rows must have scores; got NaN for all of them")
+            else:
+                scores = self.score_samples(safe_indexing(X, held_out))
+                self.reference_scores_ = np.sort(scores[~np.isnan(scores)])
+                if not len(self.reference_scores_):
+                    raise ValueError("bulk rows must have scores; got NaN for all of them")
         return self
 
     def _check_level(self) -> None:
@@ -182,11 +179,6 @@ class ThresholdDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         k = min(int(self.level * len(scores) + 1e-9), len(scores) - 1)
         return float(scores[k])
 
-    def _scores(self, X: Any) -> np.ndarray:
-        if self.rule_ == "sigma":
-            return -squared_distance(self.estimator_, X)[0]
-        return np.asarray(self.estimator_.score_samples(X), dtype=np.float64)
-
     def score_samples(self, X: Any) -> np.ndarray:
         """Scores: higher means more normal.
 
@@ -201,39 +193,6 @@ class ThresholdDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
             The detector's, or for "sigma" minus the squared distance in latent space.
         """
         check_is_fitted(self)
-        return self._scores(X)
-
-    def decision_function(self, X: Any) -> np.ndarray:
-        """Scores relative to the threshold: negative means outlier.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows to score.
-
-        Returns
-        -------
-        decision : ndarray of shape (n_samples,)
-            ``score_samples(X) - offset_``.
-        """
-        return relative(self.score_samples(X), self.offset_)
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Label every row.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows to label.
-
-        Returns
-        -------
-        labels : ndarray of shape (n_samples,), int
-            -1 for flagged rows, +1 for others, 0 for rows without a score.
-        """
-        return predicted(self.decision_function(X))
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags = get_tags(self.estimator).input_tags
-        return tags
+        if self.rule_ == "sigma":
+            return -squared_distance(self.estimator_, X)[0]
+        return super().score_samples(X)

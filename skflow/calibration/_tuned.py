@@ -7,22 +7,13 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, MetaEstimatorMixin, OutlierMixin
-from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import balanced_accuracy_score, f1_score, matthews_corrcoef
-from sklearn.utils import get_tags, indexable
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils import indexable
 
 from .._sklearn import HasMethods, Interval, StrOptions, fit_context
-from ..detectors._around import (
-    bulk_rows,
-    copy_features,
-    fitted_on,
-    out_of_fold,
-    predicted,
-    relative,
-)
+from ..detectors._around import bulk_rows, out_of_fold
 from ..detectors._validation import unchanged_on_error
+from ._inner import OneThresholdMixin
 
 METRICS: dict[str, Callable[..., float]] = {
     "balanced_accuracy": balanced_accuracy_score,
@@ -33,7 +24,7 @@ METRICS: dict[str, Callable[..., float]] = {
 UNTUNED = 0.05
 
 
-class TunedThresholdDetectorCV(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
+class TunedThresholdDetectorCV(OneThresholdMixin):
     """Set the threshold of a detector where a metric of labelled rows is largest.
 
     What scikit-learn's `TunedThresholdClassifierCV` does for classifiers, which refuses detectors:
@@ -144,11 +135,8 @@ class TunedThresholdDetectorCV(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         with unchanged_on_error(self):
             (X,) = indexable(X)
             bulk, anomalies = bulk_rows(X, y)
-            self.estimator_ = self.estimator
-            if not isinstance(self.estimator, FrozenEstimator):
-                # First, so that rows it refuses are refused in its own words.
-                self.estimator_ = fitted_on(self.estimator, X, bulk, anomalies, fit_params)
-            copy_features(self, self.estimator_)
+            # First, so that rows it refuses are refused in its own words.
+            self._fit_inner(X, bulk, anomalies, fit_params)
             scores, label = out_of_fold(
                 self.estimator, X, bulk, anomalies, self.cv, fit_params, self.n_jobs
             )
@@ -193,53 +181,3 @@ class TunedThresholdDetectorCV(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
     def offset_(self) -> float:
         """Threshold on `score_samples`."""
         return self.best_threshold_
-
-    def score_samples(self, X: Any) -> np.ndarray:
-        """Scores of the detector: higher means more normal.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows to score.
-
-        Returns
-        -------
-        scores : ndarray of shape (n_samples,)
-        """
-        check_is_fitted(self)
-        return np.asarray(self.estimator_.score_samples(X), dtype=np.float64)
-
-    def decision_function(self, X: Any) -> np.ndarray:
-        """Scores relative to the threshold: negative means outlier.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows to score.
-
-        Returns
-        -------
-        decision : ndarray of shape (n_samples,)
-            ``score_samples(X) - offset_``.
-        """
-        return relative(self.score_samples(X), self.offset_)
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Label every row.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows to label.
-
-        Returns
-        -------
-        labels : ndarray of shape (n_samples,), int
-            -1 for flagged rows, +1 for others, 0 for rows without a score.
-        """
-        return predicted(self.decision_function(X))
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags = get_tags(self.estimator).input_tags
-        return tags

@@ -57,11 +57,6 @@ def relative(scores: np.ndarray, offset: float) -> np.ndarray:
         return np.where(scores == offset, 0.0, scores - offset)
 
 
-def predicted(decision: np.ndarray) -> np.ndarray:
-    """Labels: -1 where the decision is negative, 0 where there is none (NaN), else +1."""
-    return np.where(np.isnan(decision), 0, np.where(decision < 0, -1, 1))
-
-
 def out_of_fold(
     estimator: Any,
     X: Any,

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._sklearn import Interval, StrOptions, check_sample_weight, fit_context
 from ._contrast import ContrastRows
-from ._validation import bulk_mask, check_rows, unchanged_on_error
+from ._validation import bulk_mask, check_rows, predicted, unchanged_on_error
 
 logger = logging.getLogger(__name__)
 
@@ -249,8 +249,7 @@ class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
         labels : ndarray of shape (n_samples,), int
             +1 for bulk, -1 for outliers, 0 for rows with NaN (not judged).
         """
-        decision = self.decision_function(X)
-        return np.where(np.isnan(decision), 0, np.where(decision < 0, -1, 1))
+        return predicted(self.decision_function(X))
 
     def fit_predict(self, X: Any, y: Any = None, **fit_params: Any) -> np.ndarray:
         """Fit on X and label its rows; y reaches `fit`.

@@ -22,6 +22,11 @@ def unchanged_on_error(estimator: Any) -> Iterator[None]:
         raise
 
 
+def predicted(decision: np.ndarray) -> np.ndarray:
+    """Labels: -1 where the decision is negative, 0 where there is none (NaN), else +1."""
+    return np.where(np.isnan(decision), 0, np.where(decision < 0, -1, 1))
+
+
 def bulk_mask(y: Any, n_samples: int) -> np.ndarray:
     """Tell bulk rows from labelled anomalies: the bulk is every row whose y is not -1.
 

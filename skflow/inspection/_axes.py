@@ -22,8 +22,13 @@ def scores_of(estimator: Any, X: Any) -> np.ndarray:
     return -np.asarray(estimator.score_samples(X), dtype=np.float64)
 
 
-def name_of(estimator: Any) -> str:
-    """What a legend calls an estimator: the class at the end of a pipeline."""
+def end_of(estimator: Any) -> Any:
+    """The estimator at the end of a pipeline."""
     while hasattr(estimator, "steps"):
         estimator = estimator.steps[-1][1]
-    return type(estimator).__name__
+    return estimator
+
+
+def name_of(estimator: Any) -> str:
+    """What a legend calls an estimator: its class, in a pipeline that of the last step."""
+    return type(end_of(estimator)).__name__

@@ -10,7 +10,7 @@ from sklearn.utils import column_or_1d
 
 from .._sklearn import safe_indexing
 from ..metrics import average_precision_score, roc_auc_score, roc_curve
-from ..metrics._checks import check_share, checked, lost_last
+from ..metrics._checks import at_prevalence, checked, lost_last
 from ._axes import LINE, axes_of, name_of, scores_of
 
 
@@ -255,22 +255,20 @@ class PrecisionRecallDisplay(_CurveDisplay):
     _options = ("prevalence",)
 
     def __init__(self, curves: Sequence[tuple[str, Any, Any]], *, prevalence: float | None = None):
-        if prevalence is not None:
-            check_share("prevalence", prevalence)
         self.names = [name for name, _, _ in curves]
         self.prevalence = prevalence
         self.precision_, self.recall_, self.average_precision_ = [], [], []
         for _, y, score in curves:
             is_anomaly, values, _ = checked(y, score)
-            share = is_anomaly.mean()
-            wanted = share if prevalence is None else prevalence
-            weight = np.where(is_anomaly, wanted / share, (1 - wanted) / (1 - share))
+            weight = np.ones(len(values))
+            if prevalence is not None:
+                weight = at_prevalence(is_anomaly, weight, prevalence)
             precision, recall, _ = precision_recall_curve(
                 is_anomaly, lost_last(values), sample_weight=weight
             )
             self.precision_.append(precision)
             self.recall_.append(recall)
-            self.average_precision_.append(average_precision_score(y, score, prevalence=wanted))
+            self.average_precision_.append(average_precision_score(y, score, prevalence=prevalence))
 
     def plot(self, ax: Any = None, **options: Any) -> "PrecisionRecallDisplay":
         """Draw the curves.

@@ -7,7 +7,7 @@ from scipy.stats import beta
 from sklearn.utils import column_or_1d
 
 from ..metrics._checks import checked
-from ._axes import ANOMALY, BULK, LINE, axes_of, scores_of
+from ._axes import ANOMALY, BULK, LINE, axes_of, end_of, scores_of
 
 
 class ScoreHistogramDisplay:
@@ -86,10 +86,7 @@ class ScoreHistogramDisplay:
         -------
         display : ScoreHistogramDisplay
         """
-        last = estimator
-        while hasattr(last, "steps"):
-            last = last.steps[-1][1]
-        offset = getattr(last, "offset_", None)
+        offset = getattr(end_of(estimator), "offset_", None)
         threshold = None if offset is None or not np.isfinite(offset) else -float(offset)
         return cls(scores_of(estimator, X), y, threshold=threshold).plot(ax=ax, **options)
 

@@ -60,3 +60,10 @@ def lost_last(score: np.ndarray) -> np.ndarray:
     judged = ~np.isnan(score)
     ranks[judged] = np.unique(score[judged], return_inverse=True)[1]
     return ranks
+
+
+def at_prevalence(is_anomaly: np.ndarray, weight: np.ndarray, prevalence: float) -> np.ndarray:
+    """Weights of rows under which a share `prevalence` of all are anomalies."""
+    check_share("prevalence", prevalence)
+    share = weight[is_anomaly].sum() / weight.sum()
+    return weight * np.where(is_anomaly, prevalence / share, (1 - prevalence) / (1 - share))

@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.metrics import average_precision_score as sklearn_average_precision
 from sklearn.metrics import roc_auc_score as sklearn_roc_auc
 
-from ._checks import check_share, checked, lost_last
+from ._checks import at_prevalence, check_share, checked, lost_last
 from ._curves import roc_curve
 
 
@@ -102,11 +102,8 @@ def average_precision_score(
     """
     is_anomaly, score, weight = checked(y_true, anomaly_score, sample_weight)
     if prevalence is not None:
-        check_share("prevalence", prevalence)
         weight = np.ones(len(score)) if weight is None else weight
-        share = weight[is_anomaly].sum() / weight.sum()
-        odds = np.where(is_anomaly, prevalence / share, (1 - prevalence) / (1 - share))
-        weight = weight * odds
+        weight = at_prevalence(is_anomaly, weight, prevalence)
     return float(sklearn_average_precision(is_anomaly, lost_last(score), sample_weight=weight))
 
 
@@ -153,17 +150,11 @@ def precision_score(
     """
     is_anomaly, predicted, weight = checked(y_true, y_pred, sample_weight)
     weight = np.ones(len(predicted)) if weight is None else weight
-    flagged, n_anomalies, n_bulk = (
-        predicted == -1,
-        weight[is_anomaly].sum(),
-        weight[~is_anomaly].sum(),
-    )
-    if prevalence is None:
-        prevalence = n_anomalies / (n_anomalies + n_bulk)
-    check_share("prevalence", prevalence)
-    found = prevalence * weight[flagged & is_anomaly].sum() / n_anomalies
-    false = (1 - prevalence) * weight[flagged & ~is_anomaly].sum() / n_bulk
-    return float(found / (found + false)) if found else 0.0
+    if prevalence is not None:
+        weight = at_prevalence(is_anomaly, weight, prevalence)
+    flagged = predicted == -1
+    found = weight[flagged & is_anomaly].sum()
+    return float(found / weight[flagged].sum()) if found else 0.0
 
 
 def tpr_at_fpr_score(
