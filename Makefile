@@ -48,7 +48,7 @@ benchmark: .venv/bench
 	$(MAKE) reports
 
 # Of the results of all detectors, which are committed; a run goes on with them.
-CONFIGS := one_class contaminated published published_large planar rare_event rare_event_few rare_event_many rare_event_hidden
+CONFIGS := one_class contaminated published published_large planar rare_event rare_event_few rare_event_many rare_event_hidden auxiliary auxiliary_datasets
 DETECTORS := benchmarks/results/detectors
 REPORT := $(BIN)/python -m skflow.benchmark report
 reports: .venv/bench
@@ -58,6 +58,8 @@ reports: .venv/bench
 		--title "Training rows with anomalies among them"
 	$(REPORT) $(DETECTORS)/rare_event*.jsonl --output $(DETECTORS)/rare_event \
 		--title "Rare events" --reference RareEventDetector
+	$(REPORT) $(DETECTORS)/auxiliary*.jsonl --output $(DETECTORS)/auxiliary \
+		--title "With an auxiliary sample" --reference ContrastiveFlowDetector
 	$(REPORT) $(DETECTORS)/planar.jsonl --output $(DETECTORS)/planar --title "The planar flow"
 	$(BIN)/python benchmarks/published.py $(DETECTORS)/published*.jsonl
 	$(BIN)/python benchmarks/published.py $(DETECTORS)/planar.jsonl --output $(DETECTORS)/planar

@@ -239,6 +239,47 @@ def test_learning_curves_of_few_labels(tmp_path):
     assert curves["adbench/*"]["labels"] == [10, 50, 200]
 
 
+def test_areas_under_learning_curves(tmp_path):
+    """By hand: trapezoids over the logarithm of 10, 50 and 200 labels; none (0) has no place."""
+    lines = make_lines(protocols=[f"rare-event:{m}" for m in (0, 10, 50, 200)])
+    curve = summary_of(lines, tmp_path, reference="KNN")["curves"]["auroc"][0]
+    assert curve["labels"] == [0, 10, 50, 200]
+    first, second = np.log(5) / np.log(20), np.log(4) / np.log(20)
+    for line in curve["lines"]:
+        _, a, b, c = line["values"]
+        expected = first * (a + b) / 2 + second * (b + c) / 2
+        assert line["area"] == pytest.approx(expected, abs=2e-6)
+    areas = {line["detector"]: line["area"] for line in curve["lines"]}
+    assert [test["detector"] for test in curve["tests"]] == sorted(
+        set(areas) - {"KNN"}, key=areas.get, reverse=True
+    )
+    for test in curve["tests"]:
+        assert test["reference"] == "KNN"
+        assert test["difference"] == pytest.approx(areas["KNN"] - areas[test["detector"]], abs=2e-6)
+    two = summary_of(make_lines(protocols=["rare-event:0", "rare-event:10"]), tmp_path)
+    assert {line["area"] for line in two["curves"]["auroc"][0]["lines"]} == {None}
+
+
+def test_best_other_detector(lines, tmp_path):
+    protocol = summary_of(lines, tmp_path, reference="KNN")["protocols"][0]
+    tests = protocol["comparisons"]["auroc"]["against_best"]
+    assert [test["dataset"] for test in tests] == [
+        d["name"] for d in protocol["datasets"] if d["compared"]
+    ]
+    for test in tests:
+        fits = fits_of(lines, protocol="one-class", dataset=test["dataset"])
+        values = {
+            name: [0.5 if f["error"] else f["auroc"] for f in fits if f["detector"] == name]
+            for name in {fit["detector"] for fit in fits}
+        }
+        means = {name: np.mean(of_one) for name, of_one in values.items()}
+        own = means.pop("KNN")
+        assert means[test["detector"]] == max(means.values())
+        assert test["difference"] == pytest.approx(own - max(means.values()), abs=1e-5)
+        assert test["low"] <= test["difference"] <= test["high"]
+        assert test["p_holm"] >= test["p_value"]
+
+
 def test_reference(lines, tmp_path):
     protocol = summary_of(lines, tmp_path, reference="KNN")["protocols"][0]
     comparison = protocol["comparisons"]["auroc"]

@@ -47,6 +47,28 @@ def test_real_tables(data_folder, name, shape, n_anomalies):
     assert (table.groups is None) != name.startswith("fact")
 
 
+def test_one_table_against_another(monkeypatch):
+    assert table_names("SKLEARN/wine against sklearn/Digits") == [
+        "sklearn/wine against sklearn/digits"
+    ]
+    with pytest.raises(ValueError, match=r"equally many columns; got 13 of .*wine and 64 of"):
+        load_table("sklearn/wine against sklearn/digits")
+    with pytest.raises(ValueError, match=r"a table must be one of.*did you mean 'sklearn/wine'"):
+        load_table("sklearn/wine against sklearn/wime")
+    wine = load_table("sklearn/wine")
+    other = wine.X + 1, wine.y, None
+    monkeypatch.setitem(_tables.LOADERS, "sklearn/digits", lambda: other)
+    table = load_table("sklearn/WINE against sklearn/digits")
+    assert table.name == "sklearn/wine against sklearn/digits"
+    check(table, (260, 13), 130)
+    normal = wine.X[wine.y == 1]
+    np.testing.assert_array_equal(table.X, np.concatenate([normal, normal + 1]))
+    grouped = wine.X, wine.y, np.arange(178)
+    monkeypatch.setitem(_tables.LOADERS, "sklearn/digits", lambda: grouped)
+    with pytest.raises(ValueError, match="must have no groups of rows"):
+        load_table("sklearn/wine against sklearn/digits")
+
+
 def test_kddcup99(monkeypatch):
     def fetch(subset, return_X_y):
         assert subset == "smtp"

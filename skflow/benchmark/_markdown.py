@@ -7,6 +7,8 @@ from typing import Any
 
 from ._summary import METRICS
 
+TEST_TITLES = ["Against", "Difference", "Win / tie / loss", "p", "p (Holm)"]
+
 
 def to_markdown(summary: Mapping[str, Any]) -> str:
     """Markdown of a summary; names of detectors and data sets are escaped."""
@@ -78,20 +80,12 @@ def _comparison(protocol: Mapping[str, Any]) -> list[str]:
         )
         parts.append(_bullets(groups))
     if auroc["tests"]:
-        parts.append(f"{_text(auroc['reference'])} against each other detector, AUROC in points:")
-        rows = [
-            [
-                test["detector"],
-                f"{_percent(test['difference'], '+.1f')} "
-                f"[{_percent(test['low'], '+.1f')}, {_percent(test['high'], '+.1f')}]",
-                f"{test['wins']} / {test['ties']} / {test['losses']}",
-                _p(test["p_value"]),
-                _p(test["p_holm"]),
-            ]
-            for test in auroc["tests"]
-        ]
-        titles = ["Against", "Difference", "Win / tie / loss", "p", "p (Holm)"]
-        parts.append(_table(titles, rows))
+        reference = _text(auroc["reference"])
+        parts.append(f"{reference} against each other detector, AUROC in points:")
+        parts.append(_table(TEST_TITLES, [_test(test) for test in auroc["tests"]]))
+        parts.append(f"{reference} against the best other detector of each data set:")
+        rows = [[test["dataset"], *_test(test)] for test in auroc["against_best"]]
+        parts.append(_table(["Data set", *TEST_TITLES], rows))
     front = sorted(
         (row["detector"] for row in auroc["rows"] if row["pareto"]),
         key=lambda name: about[name]["seconds"],
@@ -106,6 +100,18 @@ def _comparison(protocol: Mapping[str, Any]) -> list[str]:
         + "."
     )
     return parts
+
+
+def _test(test: Mapping[str, Any]) -> list[str]:
+    """A row of a table of paired tests."""
+    return [
+        test["detector"],
+        f"{_percent(test['difference'], '+.1f')} "
+        f"[{_percent(test['low'], '+.1f')}, {_percent(test['high'], '+.1f')}]",
+        f"{test['wins']} / {test['ties']} / {test['losses']}",
+        _p(test["p_value"]),
+        _p(test["p_holm"]),
+    ]
 
 
 def _cells(protocol: Mapping[str, Any]) -> str:
@@ -138,12 +144,19 @@ def _curves(curves: Sequence[Mapping[str, Any]]) -> list[str]:
     parts = ["## Learning curves: AUROC by labelled rare rows"] if curves else []
     for curve in curves:
         if curve["name"].endswith("/*") or curve is curves[0]:
-            columns = zip(*(line["values"] for line in curve["lines"]), strict=True)
+            lines = [[*line["values"], line["area"]] for line in curve["lines"]]
+            columns = list(zip(*lines, strict=True))
+            if columns[-1][0] is None:
+                columns.pop()
             best = [_best([_percent(v) for v in column], column, max) for column in columns]
             names = [_text(line["detector"]) for line in curve["lines"]]
-            titles = ["Detector", *(str(n) for n in curve["labels"])]
+            titles = ["Detector", *(str(n) for n in curve["labels"]), "Mean area"]
             parts.append(f"### {_text(curve['name'])} (data sets: {curve['n_datasets']})")
-            parts.append(_table(titles, zip(names, *best, strict=True), escaped=True))
+            rows = zip(names, *best, strict=True)
+            parts.append(_table(titles[: len(columns) + 1], rows, escaped=True))
+            if curve["tests"]:
+                parts.append(f"Area of {_text(curve['tests'][0]['reference'])}, in points:")
+                parts.append(_table(TEST_TITLES, [_test(test) for test in curve["tests"]]))
     return parts
 
 

@@ -9,6 +9,7 @@ References
 """
 
 import math
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -164,6 +165,33 @@ def paired_tests(scores: Any, detectors: list[str], reference: str) -> list[Pair
         holm(p_values).tolist(),
     ]
     return [PairedTest(*row) for row in zip(*columns, strict=True)]
+
+
+def against_best(
+    scores: Mapping[str, Any], detectors: list[str], reference: str
+) -> dict[str, PairedTest]:
+    """The reference against the best other detector of every data set, over its splits.
+
+    `scores` has an array of shape (n_splits, n_detectors) for each data set; Holm's correction is
+    for their number.
+
+    >>> scores = {"a": [[0.9, 0.8, 0.7], [0.8, 0.6, 0.8]], "b": [[0.5, 0.6, 0.7], [0.5, 0.6, 0.8]]}
+    >>> found = against_best(scores, ["ours", "theirs", "others"], "ours")
+    >>> [(name, test.detector, round(test.difference, 2)) for name, test in found.items()]
+    [('a', 'others', 0.1), ('b', 'others', -0.25)]
+    """
+    tests = {}
+    at = detectors.index(reference)
+    for dataset, values in scores.items():
+        mean = np.delete(np.mean(values, axis=0), at)
+        best = np.delete(np.arange(len(detectors)), at)[mean.argmax()]
+        pair = np.asarray(values)[:, [at, best]]
+        tests[dataset] = paired_tests(pair, [reference, detectors[best]], reference)[0]
+    corrected = holm([test.p_value for test in tests.values()])
+    return {
+        dataset: test._replace(p_holm=float(p))
+        for (dataset, test), p in zip(tests.items(), corrected, strict=True)
+    }
 
 
 def pareto_front(costs: Any, values: Any) -> list[int]:

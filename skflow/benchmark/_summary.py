@@ -1,13 +1,15 @@
 """What a report says, as plain data: every figure of the Markdown and the HTML page."""
 
 import json
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from ._curves import learning_curves
+from ._plain import plain
 from ._statistics import (
+    against_best,
     critical_difference,
     friedman,
     mean_interval,
@@ -49,7 +51,10 @@ RULES = [
     "all detectors are alike; mean ranks closer than Nemenyi's critical difference at the 5 % "
     "level are joined by a bar (Demsar, JMLR 7, 2006).",
     "Paired tests are two-sided Wilcoxon signed-rank tests over data sets with Holm's correction. "
-    "A reference that was chosen because it is best looks better than it is.",
+    "A reference that was chosen because it is best looks better than it is. Against the best "
+    "other detector of each data set, tests and intervals are over its splits, and Holm's "
+    "correction is over data sets; that other one was chosen on these very splits, which flatters "
+    "it.",
     "Seconds are the median over compared splits of fit and score together, without the choice of "
     "a threshold; a fit over its time limit counts with that limit, another failure not at all. "
     "Memory is the median growth of the process at its peak. Detectors on the Pareto front are "
@@ -112,7 +117,7 @@ def summarize(results: Any, *, reference: str | None = None) -> dict[str, Any]:
         "metrics": [{"key": key, "title": METRICS[key]} for key in metrics],
         "rules": RULES,
         "protocols": summaries,
-        "curves": {key: _curves(summaries, key) for key in metrics},
+        "curves": {key: learning_curves(summaries, key, reference) for key in metrics},
     }
 
 
@@ -194,22 +199,25 @@ def _protocol(
                 "compared": detector in names,
                 "fits": int(count["size"][detector]),
                 "failures": int(count["sum"][detector]),
-                "seconds": _plain(cost["seconds"][detector]),
-                "memory": _plain(cost["peak_memory_mib"][detector]),
+                "seconds": plain(cost["seconds"][detector]),
+                "memory": plain(cost["peak_memory_mib"][detector]),
             }
             for detector in detectors
         ],
         "datasets": [
             {"name": dataset, "compared": dataset in shared}
-            | {column: _plain(sizes[column][dataset]) for column in SIZES}
+            | {column: plain(sizes[column][dataset]) for column in SIZES}
             for dataset in datasets
         ],
         "failed": [[int(n) for n in row] for row in n_failed.to_numpy()],
         "tried": tried.to_numpy().tolist(),
-        "cells": {metric: _plain(cells[metric].to_numpy()) for metric in metrics},
+        "cells": {metric: plain(cells[metric].to_numpy()) for metric in metrics},
         "comparisons": {
             metric: _compare(
-                matched[metric].mean().unstack().round(12),
+                {
+                    name: of_one.pivot(index="seed", columns="detector", values=metric)
+                    for name, of_one in compared.groupby("dataset")
+                },
                 matched["failed"].all().unstack().to_numpy(),
                 matched[f"finished_{metric}"].mean().unstack().mean().to_numpy(),
                 cost.loc[names, "seconds"].to_numpy(),
@@ -226,14 +234,15 @@ def _protocol(
 
 
 def _compare(
-    scores: Any,
+    scores: dict[str, Any],
     failed: np.ndarray,
     finished: np.ndarray,
     seconds: np.ndarray,
     reference: str | None,
 ) -> dict[str, Any]:
-    """Means, ranks and tests of one metric; `scores` is a frame of data sets by detectors."""
-    names, values = list(scores.columns), scores.to_numpy()
+    """Means, ranks and tests of one metric; `scores` has a frame of seeds by detectors each."""
+    names = list(next(iter(scores.values())).columns)
+    values = np.array([frame.mean().to_numpy() for frame in scores.values()]).round(12)
     rank = ranks(values, failed)
     mean, (low, high), mean_rank = values.mean(axis=0), mean_interval(values), rank.mean(axis=0)
     own = np.where(failed, -np.inf, values)
@@ -248,79 +257,28 @@ def _compare(
         "rows": [
             {
                 "detector": names[j],
-                "mean": _plain(mean[j]),
-                "low": _plain(low[j]),
-                "high": _plain(high[j]),
-                "finished": _plain(finished[j]),
-                "rank": _plain(mean_rank[j]),
+                "mean": plain(mean[j]),
+                "low": plain(low[j]),
+                "high": plain(high[j]),
+                "finished": plain(finished[j]),
+                "rank": plain(mean_rank[j]),
                 "wins": int(wins[:, j].sum()),
                 "pareto": j in front,
             }
             for j in order
         ],
-        "friedman": test and {key: _plain(value) for key, value in test._asdict().items()},
-        "critical_difference": _plain(distance),
+        "friedman": test and {key: plain(value) for key, value in test._asdict().items()},
+        "critical_difference": plain(distance),
         "groups": [[names[j] for j in group] for group in rank_groups(mean_rank, distance or 0.0)],
         "reference": reference,
         "tests": [
-            {key: _plain(value) for key, value in test._asdict().items()}
+            {key: plain(value) for key, value in test._asdict().items()}
             for test in paired_tests(values[:, order], [names[j] for j in order], reference)
         ],
-    }
-
-
-def _curves(protocols: Sequence[Mapping[str, Any]], metric: str) -> list[dict[str, Any]]:
-    """Means against the number of labelled rare rows: of all data sets, families, and each one.
-
-    A curve has all numbers that any of its data sets has, and is over those that are compared at
-    all of them, so that they mean the same at each.
-    """
-    levels = [p for p in protocols if re.fullmatch(r"rare-event:\d+", p["name"])]
-    if len(levels) < 2:
-        return []
-    values = {  # (number of labels, detector, data set) -> value
-        (p["name"], detector["name"], dataset["name"]): p["cells"][metric][i][j]
-        for p in levels
-        for i, dataset in enumerate(p["datasets"])
-        for j, detector in enumerate(p["detectors"])
-        if dataset["compared"] and detector["compared"]
-    }
-    datasets = sorted({dataset for _, _, dataset in values})
-    everywhere = [{d["name"] for d in p["detectors"] if d["compared"]} for p in levels]
-    detectors = set.intersection(*everywhere)
-    families: dict[str, list[str]] = {"All data sets": datasets}
-    for dataset in datasets:
-        families.setdefault(dataset.split("/")[0] + "/*", []).append(dataset)
-    families |= {dataset: [dataset] for dataset in datasets}
-    curves = []
-    for family, members in families.items():
-        tried = {key[0] for key in values if key[2] in members}
-        own = [p["name"] for p in levels if p["name"] in tried]
-        shared = [
-            d for d in members if all((name, n, d) in values for name in own for n in detectors)
+        "against_best": [
+            {"dataset": dataset} | {key: plain(value) for key, value in test._asdict().items()}
+            for dataset, test in against_best(scores, names, reference).items()
         ]
-        if len(own) < 2 or not shared:
-            continue
-        means = {
-            n: [_plain(np.mean([values[name, n, d] for d in shared])) for name in own]
-            for n in detectors
-        }
-        best_first = sorted(means.items(), key=lambda item: (-item[1][-1], item[0]))
-        curves.append(
-            {
-                "name": family,
-                "n_datasets": len(shared),
-                "labels": [int(name.split(":")[1]) for name in own],
-                "lines": [{"detector": n, "values": line} for n, line in best_first],
-            }
-        )
-    return [curve for curve in curves if curve["lines"]]
-
-
-def _plain(value: Any) -> Any:
-    """Lists, numbers of six digits and None for what is not finite: what JSON can say."""
-    if isinstance(value, np.ndarray | list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, float | np.floating):
-        return float(f"{value:.6g}") if np.isfinite(value) else None
-    return value.item() if isinstance(value, np.generic) else value
+        if len(names) > 1
+        else [],
+    }

@@ -12,6 +12,9 @@ from .._hints import got_name
 from ..datasets import fetch_adbench, fetch_fact_tables, fetch_magic
 from ..datasets._adbench import adbench_names
 
+#: Between two tables, of which the second has the anomalies.
+AGAINST = " against "
+
 #: Values, labels and, where there are some, groups.
 Rows = tuple[np.ndarray, ...]
 
@@ -46,6 +49,8 @@ def load_table(name: str) -> Table:
           digit 8) and ``sklearn/wine`` (class 2), which come with scikit-learn.
         - ``sklearn/kddcup99-http`` and ``sklearn/kddcup99-smtp`` (attacks), which scikit-learn
           downloads.
+        - ``A against B``, of two of these: normal rows of A are the bulk, those of B the
+          anomalies, as when one set of images is told from another.
 
     Returns
     -------
@@ -55,7 +60,7 @@ def load_table(name: str) -> Table:
     Raises
     ------
     ValueError
-        If there is no such table.
+        If there is no such table, or two tables have different columns or grouped rows.
     OSError
         If it is neither at hand nor can be downloaded.
 
@@ -67,6 +72,8 @@ def load_table(name: str) -> Table:
     ((178, 13), 48)
     """
     found = _find(name)
+    if AGAINST in found:
+        return _pair(found)
     if found in LOADERS:
         return Table(found, *LOADERS[found]())
     return Table(found, *fetch_adbench(found, return_X_y=True))
@@ -110,8 +117,24 @@ def table_names(pattern: str) -> list[str]:
     return sorted(names, key=str.lower)
 
 
+def _pair(name: str) -> Table:
+    """Normal rows of two tables; those of the second are the anomalies."""
+    bulk, other = (load_table(side) for side in name.split(AGAINST))
+    if bulk.groups is not None or other.groups is not None:
+        raise ValueError(f"tables must have no groups of rows that belong together; got {name!r}")
+    if bulk.X.shape[1] != other.X.shape[1]:
+        raise ValueError(
+            f"tables must have equally many columns; got {bulk.X.shape[1]} of {bulk.name} and "
+            f"{other.X.shape[1]} of {other.name}"
+        )
+    normal = [side.X[side.y == 1] for side in (bulk, other)]
+    return Table(name, np.concatenate(normal), np.repeat([1, -1], [len(X) for X in normal]))
+
+
 def _find(name: str) -> str:
     """The name as it is written; ValueError with the nearest one where there is none."""
+    if name.count(AGAINST) == 1:
+        return AGAINST.join(_find(side) for side in name.split(AGAINST))
     known = {written.lower(): written for written in LOADERS}
     for folder in ("adbench", "features"):
         names = [written for part in adbench_names(folder) for written in part]
