@@ -40,6 +40,7 @@ benchmark: .venv/bench
 	$(BIN)/python benchmarks/contrast_figure.py --output benchmarks/results/contrast
 	$(BIN)/python benchmarks/negatives.py --output benchmarks/results/negatives
 	$(BIN)/python benchmarks/conformal.py --output benchmarks/results/conformal
+	$(BIN)/python benchmarks/gamma_ray.py --output benchmarks/results/gamma_ray
 	$(BIN)/python benchmarks/ensembles.py --output benchmarks/results/ensembles
 	$(BIN)/python benchmarks/parallel.py --output benchmarks/results/parallel
 	for name in $(CONFIGS) ablation; do \

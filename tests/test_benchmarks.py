@@ -54,6 +54,7 @@ def test_studies_of_flows(script, options, n_rows, tmp_path):
     [
         ("negatives.py", ["--seeds", "1", "--tables", "adbench/vowels"], "mended"),
         ("conformal.py", ["--splits", "2", "--tables", "adbench/vowels"], "False alarms"),
+        ("gamma_ray.py", ["--observations", "3"], "How significant"),
     ],
 )
 def test_studies_of_tables(script, options, said, tmp_path):

@@ -10,26 +10,14 @@ from scipy.stats import false_discovery_control
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, OutlierMixin
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import KFold, train_test_split
-from sklearn.utils import (
-    check_consistent_length,
-    check_random_state,
-    column_or_1d,
-    get_tags,
-    indexable,
-)
+from sklearn.utils import check_random_state, get_tags, indexable
 from sklearn.utils.validation import check_is_fitted
 
-from .._sklearn import HasMethods, Interval, StrOptions, fit_context, num_samples, safe_indexing
+from .._sklearn import HasMethods, Interval, StrOptions, fit_context, safe_indexing
 from ..detectors._around import bulk_rows, copy_features, fitted_on, relative
 from ..detectors._validation import predicted, unchanged_on_error
-from ._p_values import (
-    Counts,
-    break_ties,
-    conditional_p_values,
-    count_below,
-    p_values,
-    weighted_selection,
-)
+from ._calibration_rows import CalibrationRows, checked_groups, groups_of_new, shift_weights
+from ._p_values import Counts, conditional_p_values, p_values, weighted_selection
 
 
 class ConformalDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
@@ -208,11 +196,10 @@ class ConformalDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         self._check_options(calibration_groups)
         (X,) = indexable(X)
         bulk, anomalies = bulk_rows(X, y)
-        groups = self._one_group_at_least(X, calibration_groups)
+        groups = checked_groups(X, calibration_groups)
         rng = check_random_state(self.random_state)
         self._fitted_with = (self.cv, self.covariate_shift)
-        self.estimators_, self.calibration_scores_ = [], []
-        self._groups, self._weights = [], []
+        self.estimators_, self._calibration = [], []
         splits = self._splits(bulk, rng)
         # Of the order of equal scores: one for calibration rows, and draws that go on for new ones.
         self._seed, of_new = rng.randint(2**31 - 1, size=2).tolist()
@@ -225,22 +212,27 @@ class ConformalDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
             scores = np.asarray(model.score_samples(rows), dtype=np.float64)
             judged = ~np.isnan(scores)
             self.estimators_.append(model)
-            self.calibration_scores_.append(scores[judged])
-            self._groups.append(groups[bulk[out]][judged])
-            self._weights.append(self._weigh(rows, judged)[judged])
+            weights = shift_weights(self.covariate_shift, rows, judged)
+            self._calibration.append(
+                CalibrationRows(scores[judged], groups[bulk[out]][judged], weights[judged])
+            )
         copy_features(self, self.estimators_[0])
+        self.calibration_scores_ = [rows.scores for rows in self._calibration]
         self.n_calibration_ = sum(map(len, self.calibration_scores_))
         if not self.n_calibration_:
             raise ValueError("calibration rows must have scores; got NaN for all of them")
         self.groups_ = None
         if calibration_groups is not None:
-            self.groups_ = np.unique(np.concatenate(self._groups))
+            self.groups_ = np.unique(self._all_groups())
             missing = np.setdiff1d(groups[bulk], self.groups_).tolist()
             if missing:
                 raise ValueError(
                     f"every group must have calibration rows; got none of {missing[:5]}"
                 )
         self._check_level()
+
+    def _all_groups(self) -> np.ndarray:
+        return np.concatenate([rows.groups for rows in self._calibration])
 
     def _splits(self, bulk: np.ndarray, rng: np.random.RandomState) -> Any:
         """Positions within the bulk that train and that calibrate."""
@@ -260,7 +252,7 @@ class ConformalDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         return list(KFold(self.cv, shuffle=True, random_state=rng).split(everything))
 
     def _check_level(self) -> None:
-        groups, sizes = np.unique(np.concatenate(self._groups), return_counts=True)
+        groups, sizes = np.unique(self._all_groups(), return_counts=True)
         n = int(sizes.min())
         smallest = self._smallest_p(n)
         if smallest > self.alpha * (1 + 1e-9):
@@ -314,67 +306,19 @@ class ConformalDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
             and getattr(self, "groups_", None) is None
         )
 
-    def _one_group_at_least(self, X: Any, groups: Any) -> np.ndarray:
-        """Groups of the rows, one for all if there are none."""
-        if groups is None:
-            return np.zeros(num_samples(X), dtype=int)
-        groups = column_or_1d(groups)
-        check_consistent_length(X, groups)
-        kinds = {type(group) for group in groups.tolist()}
-        if len(kinds) > 1 or any(group is None or group != group for group in groups.tolist()):
-            raise ValueError(
-                "calibration_groups must be of one kind, none missing; got "
-                f"{sorted(kind.__name__ for kind in kinds)}"
-            )
-        return groups
-
-    def _weigh(self, X: Any, judged: np.ndarray) -> np.ndarray:
-        """Weights of rows by the covariate shift, 1 without one and for rows without a score."""
-        all_weights, n_rows = np.ones(len(judged)), int(judged.sum())
-        if self.covariate_shift is None or not n_rows:
-            return all_weights
-        rows = safe_indexing(X, np.flatnonzero(judged))
-        weights = np.asarray(self.covariate_shift(rows), dtype=np.float64)
-        if weights.shape != (n_rows,) or not (np.isfinite(weights) & (weights > 0)).all():
-            raise ValueError(
-                f"covariate_shift must return {n_rows} finite weights above 0; got "
-                f"{np.array2string(weights, threshold=5)} of shape {weights.shape}"
-            )
-        all_weights[judged] = weights
-        return all_weights
-
     def _counts(self, X: Any, groups: Any) -> tuple[np.ndarray, Counts]:
         """Mean scores of new rows, and their comparison with the calibration rows."""
         self._check_unchanged()
         scores = np.array([model.score_samples(X) for model in self.estimators_], dtype=float)
-        groups = self._groups_of_new(X, groups)
+        groups = groups_of_new(X, groups, self.groups_)
         below, at_most, total = np.zeros((3, scores.shape[1]))
-        for own, calibration, weights, labels in zip(
-            scores, self.calibration_scores_, self._weights, self._groups, strict=True
-        ):
-            for group in np.unique(groups):
-                rows, same = groups == group, labels == group
-                new, old = own[rows], calibration[same]
-                if self.ties == "random":
-                    new, old = break_ties(new, old, np.random.RandomState(self._seed), self._of_new)
-                counts = count_below(new, old, weights[same])
-                below[rows] += counts.below
-                at_most[rows] += counts.at_most
-                total[rows] += counts.total
+        for own, calibration in zip(scores, self._calibration, strict=True):
+            ties = (self._seed, self._of_new) if self.ties == "random" else None
+            counts = calibration.compare(own, groups, ties)
+            below += counts.below
+            at_most += counts.at_most
+            total += counts.total
         return scores.mean(axis=0), Counts(below, at_most, total)
-
-    def _groups_of_new(self, X: Any, groups: Any) -> np.ndarray:
-        if (groups is None) != (self.groups_ is None):
-            given = "fit got none" if self.groups_ is None else "fit got some"
-            raise ValueError(f"calibration_groups must be given to fit and here; {given}")
-        groups = self._one_group_at_least(X, groups)
-        if self.groups_ is not None and not np.isin(groups, self.groups_).all():
-            unknown = np.unique(groups[~np.isin(groups, self.groups_)]).tolist()
-            raise ValueError(
-                f"calibration_groups must be among the {len(self.groups_)} groups of fit; got "
-                f"{unknown[:5]}"
-            )
-        return groups
 
     def p_values(self, X: Any, calibration_groups: Any = None) -> np.ndarray:
         """P-value of every row: the chance of a row of the bulk to look as strange.
@@ -402,7 +346,7 @@ class ConformalDetector(OutlierMixin, MetaEstimatorMixin, BaseEstimator):
         """P-values, and what they are made of: scores, counts and weights of new rows."""
         (X,) = indexable(X)
         scores, counts = self._counts(X, groups)
-        weights = self._weigh(X, ~np.isnan(scores))
+        weights = shift_weights(self.covariate_shift, X, ~np.isnan(scores))
         p = p_values(counts, weights)
         if self._conditional:
             for n in np.unique(counts.total).astype(int):

@@ -92,7 +92,7 @@ def acceptance_flatness(
     if not np.isin(passes, (0, 1)).all():
         raise ValueError("passes must be true or false for every row")
     weight = checked_weight(sample_weight, len(values))
-    edges, bin_of = _binned(values, bins)
+    edges, bin_of = binned(values, bins)
     n_bins = len(edges) - 1
 
     def total(of_rows: np.ndarray) -> np.ndarray:
@@ -165,7 +165,7 @@ def binned_cuts(
     check_share("efficiency", efficiency)
     score, values = _columns(anomaly_score, values)
     weight = checked_weight(sample_weight, len(values))
-    edges, bin_of = _binned(values, bins)
+    edges, bin_of = binned(values, bins)
     cuts = np.empty(len(edges) - 1)
     for k in range(len(cuts)):
         own, own_weight = score[bin_of == k], weight[bin_of == k]
@@ -188,8 +188,8 @@ def _columns(*columns: Any) -> list[np.ndarray]:
     return given
 
 
-def _binned(values: np.ndarray, bins: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Edges, and the bin of every row, -1 outside of them."""
+def binned(values: np.ndarray, bins: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Edges, and the bin of every row, -1 outside of them; `bins` is a number or edges."""
     if np.ndim(bins) == 0:
         if bins < 1:
             raise ValueError(f"bins must be at least 1, or edges; got {bins}")
