@@ -13,7 +13,7 @@ demo: .venv/bench
 	$(BIN)/python benchmarks/images.py --output demo-output
 
 test: .venv/dev chromium
-	$(BIN)/python -m pytest -n auto -m "not slow" --cov --cov-report=term
+	$(BIN)/python -m pytest -n auto -m "not slow" --durations=15 --cov --cov-report=term
 
 test-all: .venv/dev chromium
 	$(BIN)/python -m pytest -n auto

@@ -9,10 +9,12 @@ false-discovery rate of 10 % and explained. Of a weak source nothing is known bu
 field. Detectors do not see fAlpha and fDist. Cuts on their score, flat and in bins of the event's
 size, are chosen by out-of-fold scores of the training events; what passes is counted at fAlpha
 below 10 degrees, where the source is, on and off. Li and Ma's significance says what a cut is
-worth, on average over drawn observations. Writes results.md, selected.csv and pictures.
+worth, on average over observations, which are drawn from the same events. Writes results.md,
+selected.csv and pictures.
 """
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,7 +41,9 @@ from skflow.inspection import (
 from skflow.metrics import (
     acceptance_flatness,
     binned_cuts,
+    bootstrap_interval,
     li_ma_significance,
+    quality_factor_score,
     significance_improvement_curve,
 )
 
@@ -132,6 +136,14 @@ def select_events(train: Events, sky: Events, on: np.ndarray, seed: int, output:
     X, y = sky.X.iloc[on], sky.y[on]
     p_values = conformal.p_values(X)
     chosen = conformal.select(X, fdr=FDR)
+    n_right, n_wrong = int(np.sum(chosen & (y == -1))), int(np.sum(chosen & (y == 1)))
+    text = (
+        f"## Which events\n\n{n_right + n_wrong} of {len(on)} events are selected at a "
+        f"false-discovery rate of {FDR:.0%}: {n_right} of the {N_STRONG} gammas and {n_wrong} "
+        "hadrons. The rate is an expectation over observations."
+    )
+    if not chosen.any():
+        return text
     order = np.flatnonzero(chosen)[np.argsort(conformal.score_samples(X)[chosen])]
     bulk = train.X[train.y == 1]
     contributions = explain(conformal, X.iloc[order[:10]], background=bulk, random_state=seed)
@@ -146,13 +158,7 @@ def select_events(train: Events, sky: Events, on: np.ndarray, seed: int, output:
     figure.savefig(output / "why.png", dpi=110)
     display = PairPlotDisplay(X, chosen, feature_names=X.columns, features=3, random_state=seed)
     display.plot().figure_.savefig(output / "selected.png", dpi=90)
-    n_right, n_chosen = int(np.sum(y[chosen] == -1)), int(chosen.sum())
-    n_wrong = n_chosen - n_right
-    return (
-        f"## Which events\n\n{n_chosen} of {len(on)} events are selected at a false-discovery rate "
-        f"of {FDR:.0%}: {n_right} of the {N_STRONG} gammas and {n_wrong} hadrons, "
-        f"{n_wrong / max(n_chosen, 1):.1%}. The rate is an expectation over observations."
-    )
+    return text
 
 
 def choose_cuts(train: Events, sky: Events, seed: int, output: Path) -> dict[str, np.ndarray]:
@@ -186,21 +192,22 @@ def table_of_cuts(passes: dict[str, np.ndarray], sky: Events, drawn: list[Any]) 
     for name, own in passes.items():
         n_on, n_off = np.array([counts(own, alpha, *runs) for runs in drawn]).T
         significance = li_ma_significance(n_on, n_off, EXPOSURE_RATIO)
-        error = significance.std(ddof=1) / np.sqrt(len(drawn))
         hadrons, by_size = own[is_hadron], []
         size = sky.X["fSize"].to_numpy()
         for rows_of_kind in (is_hadron, ~is_hadron):
             flat = acceptance_flatness(own[rows_of_kind], size[rows_of_kind], bins=3)
             by_size.append(" ".join(f"{share:.1%}" for share in flat.acceptance))
         gammas = own[~is_hadron].mean()
+        at_cut = partial(quality_factor_score, threshold=1.0)
+        quality = bootstrap_interval(at_cut, sky.y, own.astype(float), random_state=0)
         cells = [
             name,
             f"{gammas:.1%}",
             f"{hadrons.mean():.2%}",
-            f"{gammas / np.sqrt(hadrons.mean()):.2f}",
+            f"{quality.value:.2f} ({quality.low:.2f} to {quality.high:.2f})",
             f"{n_on[0]} / {n_off[0]}",
             f"{significance[0]:.1f}",
-            f"{significance.mean():.2f} ± {error:.2f}",
+            f"{significance.mean():.1f} ({significance.std(ddof=1):.1f})",
             by_size[1],
             by_size[0],
         ]
@@ -209,10 +216,10 @@ def table_of_cuts(passes: dict[str, np.ndarray], sky: Events, drawn: list[Any]) 
         "Cut",
         "Gammas pass",
         "Hadrons pass",
-        "Quality factor",
+        "Quality factor (95 % interval)",
         "On / off",
         "Significance",
-        f"Mean of {len(drawn)}",
+        f"Mean of {len(drawn)} (spread of one)",
         "Gammas, by thirds of size",
         "Hadrons, by thirds of size",
     ]

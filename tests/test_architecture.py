@@ -15,6 +15,7 @@ ARROWS = {
     "training": {"_threads"},
     "detectors": {"flows", "objectives", "training", "_sklearn", "_threads"},
     "hillas": {"_sklearn"},
+    "images": {"detectors", "flows", "objectives", "training", "hillas", "_sklearn"},
     "datasets": {"hillas", "_hints"},
     "inspection": {"detectors", "hillas", "metrics", "_sklearn"},
     "metrics": set(),

@@ -11,8 +11,8 @@ from matplotlib.colors import LogNorm, to_rgba
 
 import skflow.inspection
 from skflow.hillas import CameraGeometry
+from skflow.hillas._polygons import pixel_corners
 from skflow.inspection import CameraImageDisplay, plot_camera_images
-from skflow.inspection._polygons import pixel_corners
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt

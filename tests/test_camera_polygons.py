@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from skflow.hillas import CameraGeometry
-from skflow.inspection._polygons import outer_sides, pixel_corners
+from skflow.hillas._polygons import outer_sides, pixel_corners
 
 CAMERA = CameraGeometry.hexagonal(4, focal_length=5.0)
 MASK = np.arange(61) < 7

@@ -254,6 +254,12 @@ def test_groups_have_their_own_rates():
         detector.p_values(new)
     with pytest.raises(ValueError, match=r"among the 2 groups of fit; got \['SST'\]"):
         detector.p_values(new, calibration_groups=["SST"])
+    # Few rows and many: NumPy takes 1 for "1" among few.
+    numbers = np.arange(2000) % 40
+    counted = ConformalDetector(frozen).fit(column(scores[:2000]), calibration_groups=numbers)
+    for n in (2, 2000):
+        with pytest.raises(ValueError, match=r"among the 40 groups of fit; got \['0', '1'"):
+            counted.p_values(column(scores[:n]), calibration_groups=numbers[:n].astype(str))
     with pytest.raises(ValueError, match="must be given to fit and here; fit got none"):
         calibrated(scores).p_values(new, calibration_groups=["LST"])
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):

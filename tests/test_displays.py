@@ -10,7 +10,7 @@ import pytest
 from sklearn.ensemble import IsolationForest
 from sklearn.model_selection import StratifiedKFold, cross_validate
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from skflow import (
     AutoencoderDetector,
@@ -216,6 +216,8 @@ def test_training_history(labelled):
     alone = AutoencoderDetector(max_iter=3, early_stopping=False, random_state=0).fit(X)
     display = TrainingHistoryDisplay.from_estimator(alone)
     assert [line.get_label() for line in display.axes_[0].lines] == ["training rows"]
+    around = ConformalDetector(contrastive, random_state=0).fit(X)
+    assert len(TrainingHistoryDisplay.from_estimator(around).axes_) == 1  # no labels, no contrast
     with pytest.raises(ValueError, match="must be fitted and have a single network"):
         TrainingHistoryDisplay.from_estimator(MahalanobisDetector().fit(X))
     with pytest.raises(ValueError, match=r"it lacks \['validation_loss', 'phase'\]"):
@@ -258,6 +260,13 @@ def test_metric_in_bins(labelled):
     own &= energy < display.edges_[1]
     expected = roc_auc_score(y[own], -detector.score_samples(X[own]), sample_weight=weight[own])
     assert display.metric_[0] == pytest.approx(expected)
+    # Weight 0 is no row, and outer edges may be infinite.
+    display = BinnedMetricDisplay.from_estimator(
+        detector, X, y, energy, bins=[-np.inf, 50, np.inf], sample_weight=(energy < 50) | (y == 1)
+    )
+    assert np.isnan(display.metric_[1])
+    assert display.n_anomalies_[1] == 0
+    assert np.isfinite(display.ax_.lines[0].get_xdata()).all()
     with pytest.raises(ValueError, match="at least one bin must hold rows of both classes"):
         BinnedMetricDisplay(y, score, y, bins=[-1, 0, 1])
 
@@ -289,8 +298,14 @@ def test_pair_plot(labelled):
         PairPlotDisplay(X, np.zeros(1000))
     with pytest.raises(ValueError, match="flagged must have 1000 entries"):
         PairPlotDisplay(X, [True])
-    with pytest.raises(ValueError, match=r"features must be among \['x0', 'x1'\]; got \['x7'\]"):
-        PairPlotDisplay(X, y == -1, features=["x7"])
+    for features in (["x7"], "x7", 0, []):
+        with pytest.raises(ValueError, match="features must be a number of at least 1, or names"):
+            PairPlotDisplay(X, y == -1, features=features)
+    with pytest.raises(ValueError, match="feature_names must be 2; got 1"):
+        PairPlotDisplay(X, y == -1, feature_names=["a"])
+    assert PairPlotDisplay(frame, y == -1, features="width").features_ == ["width"]
+    around = ConformalDetector(pipeline, random_state=0).fit(frame)
+    assert set(PairPlotDisplay.from_estimator(around, frame).features_) == {"width", "length"}
 
 
 def test_contributions(labelled):
@@ -324,7 +339,7 @@ def test_images_of_top_events():
     score = -pipeline.score_samples(images)
     top = np.argsort(-np.where(np.isnan(score), -np.inf, score))[:3]
     titles = [ax.get_title() for ax in figure.axes if ax.get_title()]
-    assert titles == [f"event {row}, score {score[row]:.3g}" for row in top]
+    assert titles == [f"event {row}, anomaly score {score[row]:.3g}" for row in top]
     for ax, row in zip(figure.axes, top, strict=False):
         np.testing.assert_allclose(ax.collections[0].get_array(), images[row])
         (ellipse,) = [patch for patch in ax.patches if hasattr(patch, "width")]
@@ -332,6 +347,13 @@ def test_images_of_top_events():
             list(hillas.get_feature_names_out()).index("camera_frame_hillas_length")
         ]
         assert ellipse.width == pytest.approx(2 * length)
+    # Steps before the transformer apply to what is drawn.
+    brighter = make_pipeline(FunctionTransformer(lambda X: 3 * X), *pipeline.named_steps.values())
+    figure = plot_top_events(brighter, images, n_events=1)
+    row = int(np.nanargmin(brighter.score_samples(images)))
+    np.testing.assert_allclose(figure.axes[0].collections[0].get_array(), 3 * images[row])
+    with pytest.raises(ValueError, match="frame must be 'camera' or 'telescope'; got 'sky'"):
+        plot_top_events(pipeline, images, frame="sky")
     # All that have a score, also from a detector around the pipeline, and in degrees.
     around = ConformalDetector(pipeline, alpha=0.1, random_state=0).fit(images)
     on_sky = CameraGeometry.hexagonal(10, focal_length=10.0)

@@ -8,9 +8,10 @@ import pytest
 from sklearn.ensemble import IsolationForest
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from skflow import MahalanobisDetector, RealNVPOutlierDetector
+from skflow.calibration import ConformalDetector
 from skflow.datasets import make_shower_images
 from skflow.hillas import CameraGeometry, HillasTransformer
 from skflow.inspection import domain_check, health_check
@@ -198,10 +199,70 @@ def test_arrival_times_are_not_scaled():
     assert domains["auroc"][0] < 0.6
 
 
-def test_domains_of_other_shapes(rows):
-    with pytest.raises(
-        ValueError, match=r"must have the same columns, .*shapes .3000, 3. and .300"
-    ):
+def test_order_in_memory_of_images_does_not_matter():
+    rng = np.random.RandomState(0)
+    images = rng.exponential(size=(400, 4, 5))
+    flat = FunctionTransformer(lambda X: np.asarray(X).reshape(len(X), -1), validate=False)
+    found = [
+        domain_check(
+            simulated,
+            2 * images[200:],
+            estimator=flat.fit(images),
+            charge_scale=(2.0,),
+            random_state=0,
+        )["auroc"][0]
+        for simulated in (images[:200], np.asfortranarray(images[:200]))
+    ]
+    assert found[0] == found[1]
+    assert max(found) < 0.65
+
+
+def test_resampled_simulations(rows):
+    """Rows that were drawn several times must not be known from another fold."""
+    simulated = np.repeat(rows[:200], 5, axis=0)
+    domains = domain_check(simulated, rows[1000:2000], random_state=0)
+    assert domains["auroc"][0] < 0.6
+
+
+def test_tables_with_other_columns(rows):
+    with pytest.raises(ValueError, match=r"the same columns; got shapes \(3000, 3\) and \(3000, 2"):
         domain_check(rows, rows[:, :2])
-    with pytest.raises(ValueError, match="at least cv=5 rows each"):
+    with pytest.raises(
+        ValueError, match="at least cv=5 simulated and observed rows; got 4 and 3000"
+    ):
         domain_check(rows[:4], rows)
+    X = pd.DataFrame(rows, columns=["a", "b", "c"])
+    turned = X[["b", "a", "c"]]
+    with pytest.raises(ValueError, match=r"in the same order; got .*'b', 'a', 'c'"):
+        domain_check(X, turned)
+    detector = MahalanobisDetector().fit(X)
+    with pytest.raises(ValueError, match=r"in the same order; got .*'b', 'a', 'c'"):
+        health_check(detector, X, X_train=turned)
+    lost = X.assign(a=np.nan)
+    with pytest.raises(ValueError, match="X_train must hold at least two rows without NaN; got 0"):
+        health_check(detector, X, X_train=lost)
+
+
+def test_leakage_has_few_false_alarms():
+    """Counts repeat alike within training and from it."""
+    warned = 0
+    for seed in range(40):
+        counts = np.random.RandomState(seed).poisson(20, size=(2000, 2)).astype(float)
+        detector = MahalanobisDetector().fit(counts[:1000])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            checks = health_check(detector, counts[1000:], X_train=counts[:1000])
+        warned += not part(checks, "leakage")["passed"].all()
+    assert warned <= 2
+
+
+def test_names_inside_other_detectors(rows):
+    X = pd.DataFrame(rows, columns=["width", "length", "size"])
+    pipeline = make_pipeline(StandardScaler(), MahalanobisDetector())
+    around = ConformalDetector(pipeline, random_state=0).fit(X[:2000])
+    checks = health_check(around, X[2000:], X_train=X[:2000])
+    assert part(checks, "drift").index.tolist() == list(X.columns)
+    # A transformer that cannot say what it returns.
+    silent = make_pipeline(FunctionTransformer(np.sinh), MahalanobisDetector()).fit(rows[:2000])
+    checks = health_check(silent, rows[2000:], X_train=rows[:2000])
+    assert part(checks, "drift").index.tolist() == ["x0", "x1", "x2"]

@@ -280,6 +280,24 @@ def test_best_other_detector(lines, tmp_path):
         assert test["p_holm"] >= test["p_value"]
 
 
+def test_curves_are_over_splits_that_all_have_tried(tmp_path):
+    """A detector that has not yet met the hard splits of a table must not shine there."""
+    lines = make_lines(["KNN", "LOF", "PCA"], protocols=["rare-event:10", "rare-event:50"])
+    for x in lines:
+        if x.get("protocol") == "rare-event:50" and x.get("seed") == 2:
+            x["auroc"] = 0.1
+    missing = [
+        x
+        for x in lines
+        if (x.get("protocol"), x.get("seed"), x.get("detector")) != ("rare-event:50", 2, "LOF")
+    ]
+    curve = summary_of(missing, tmp_path)["curves"]["auroc"][0]
+    for line in curve["lines"]:
+        fits = fits_of(lines, protocol="rare-event:50", detector=line["detector"])
+        mean = np.mean([fit["auroc"] for fit in fits if fit["seed"] != 2])
+        assert line["values"][1] == pytest.approx(mean, abs=1e-6)
+
+
 def test_reference(lines, tmp_path):
     protocol = summary_of(lines, tmp_path, reference="KNN")["protocols"][0]
     comparison = protocol["comparisons"]["auroc"]

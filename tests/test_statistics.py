@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 
 from skflow.benchmark._statistics import (
+    against_best,
     critical_difference,
     friedman,
     holm,
@@ -155,3 +156,36 @@ def test_pareto_front():
 def test_one_data_set_proves_nothing(ours):
     (test,) = paired_tests([[ours, 0.5]], ["ours", "theirs"], "ours")
     assert test.p_value == 1
+
+
+def test_splits_of_one_table_are_not_independent():
+    """Two detectors that are equally good differ significantly on few tables.
+
+    Their scores are fixed; each split takes half of the rows of one table.
+    """
+    found = 0
+    for seed in range(60):
+        rng = np.random.RandomState(seed)
+        gains = rng.normal(size=200)
+        halves = [rng.permutation(200)[:100] for _ in range(10)]
+        scores = {"a": [[gains[half].mean(), 0.0] for half in halves]}
+        test = against_best(scores, ["ours", "theirs"], "ours", {"a": 1.0})["a"]
+        assert test.low < test.difference < test.high
+        found += test.p_value < 0.05
+    assert found <= 6
+
+
+def test_corrected_resampled_t_test_by_hand():
+    scores = {"a": [[0.9, 0.8], [0.8, 0.6], [0.7, 0.7]], "b": [[0.5, 0.5]]}
+    tests = against_best(scores, ["ours", "theirs"], "ours", {"a": 2.0, "b": 1.0})
+    error = np.sqrt((1 / 3 + 2) * 0.01)  # differences .1, .2, 0
+    p_value = 2 * stats.t.sf(0.1 / error, 2)
+    assert tests["a"].p_value == pytest.approx(p_value)
+    assert tests["a"].p_holm == pytest.approx(min(2 * p_value, 1))
+    half = stats.t.ppf(0.975, 2) * error
+    assert (tests["a"].low, tests["a"].high) == pytest.approx((0.1 - half, 0.1 + half))
+    assert tests["a"][4:7] == (2, 1, 0)
+    assert np.isnan(tests["b"].low)
+    assert tests["b"].p_value == 1.0
+    same = {"a": [[0.6, 0.5], [0.6, 0.5]]}
+    assert against_best(same, ["ours", "theirs"], "ours", {"a": 1.0})["a"].p_value == 0.0

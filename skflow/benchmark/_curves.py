@@ -17,8 +17,9 @@ def learning_curves(
     """Means against the number of labelled rare rows: of all data sets, families, and each one.
 
     A curve has all numbers that any of its data sets has, and is over those that are compared at
-    all of them, so that they mean the same at each. Its area is its mean height from the first to
-    the last number of labels above zero, on a logarithmic axis; tests compare areas of data sets.
+    all of them, each with its mean over the splits that all compared detectors have tried. Its
+    area is its mean height from the first to the last number of labels above zero, on a
+    logarithmic axis; tests compare areas of data sets.
 
     Parameters
     ----------
@@ -34,19 +35,21 @@ def learning_curves(
     curves : list of dict
         Empty where fewer than two protocols differ only by their number of labels.
     """
-    levels = [p for p in protocols if re.fullmatch(r"rare-event:\d+", p["name"])]
+    levels = {
+        p["name"]: p["comparisons"][metric]
+        for p in protocols
+        if re.fullmatch(r"rare-event:\d+", p["name"]) and metric in p["comparisons"]
+    }
     if len(levels) < 2:
         return []
-    values = {  # (number of labels, detector, data set) -> value
-        (p["name"], detector["name"], dataset["name"]): p["cells"][metric][i][j]
-        for p in levels
-        for i, dataset in enumerate(p["datasets"])
-        for j, detector in enumerate(p["detectors"])
-        if dataset["compared"] and detector["compared"]
+    values = {  # (number of labels, detector, data set) -> mean over the splits all have tried
+        (name, detector, dataset): value
+        for name, comparison in levels.items()
+        for dataset, row in comparison["by_dataset"].items()
+        for detector, value in zip(comparison["detectors"], row, strict=True)
     }
     datasets = sorted({dataset for _, _, dataset in values})
-    everywhere = [{d["name"] for d in p["detectors"] if d["compared"]} for p in levels]
-    detectors = sorted(set.intersection(*everywhere))
+    detectors = sorted(set.intersection(*(set(c["detectors"]) for c in levels.values())))
     families: dict[str, list[str]] = {"All data sets": datasets}
     for dataset in datasets:
         families.setdefault(dataset.split("/")[0] + "/*", []).append(dataset)
@@ -54,7 +57,7 @@ def learning_curves(
     curves = []
     for family, members in families.items():
         tried = {key[0] for key in values if key[2] in members}
-        own = [p["name"] for p in levels if p["name"] in tried]
+        own = [name for name in levels if name in tried]
         shared = [
             d for d in members if all((name, n, d) in values for name in own for n in detectors)
         ]

@@ -52,9 +52,10 @@ RULES = [
     "level are joined by a bar (Demsar, JMLR 7, 2006).",
     "Paired tests are two-sided Wilcoxon signed-rank tests over data sets with Holm's correction. "
     "A reference that was chosen because it is best looks better than it is. Against the best "
-    "other detector of each data set, tests and intervals are over its splits, and Holm's "
-    "correction is over data sets; that other one was chosen on these very splits, which flatters "
-    "it.",
+    "other detector of each data set, tests and intervals are over its splits, which share rows: "
+    "they are those of the corrected resampled t-test (Nadeau and Bengio, Machine Learning 52, "
+    "2003), with Holm's correction over data sets. That other one was chosen on these very splits, "
+    "which flatters it.",
     "Seconds are the median over compared splits of fit and score together, without the choice of "
     "a threshold; a fit over its time limit counts with that limit, another failure not at all. "
     "Memory is the median growth of the process at its peak. Detectors on the Pareto front are "
@@ -183,6 +184,8 @@ def _protocol(
     cost.update(compared.groupby("detector")[list(COST)].median())
     count = by_detector["failed"].agg(["size", "sum"])
     sizes = fits.groupby("dataset")[SIZES].mean().round(4)
+    sizes_compared = compared.groupby("dataset")[["n_test", "n_train"]].mean()
+    test_per_train = (sizes_compared["n_test"] / sizes_compared["n_train"]).to_dict()
     cells = {metric: grouped[metric].mean().unstack().round(12) for metric in metrics}
     errors = fits[fits["failed"]].groupby(["detector", "error"])["dataset"]
     return {
@@ -218,6 +221,7 @@ def _protocol(
                     name: of_one.pivot(index="seed", columns="detector", values=metric)
                     for name, of_one in compared.groupby("dataset")
                 },
+                test_per_train,
                 matched["failed"].all().unstack().to_numpy(),
                 matched[f"finished_{metric}"].mean().unstack().mean().to_numpy(),
                 cost.loc[names, "seconds"].to_numpy(),
@@ -235,6 +239,7 @@ def _protocol(
 
 def _compare(
     scores: dict[str, Any],
+    test_per_train: dict[str, float],
     failed: np.ndarray,
     finished: np.ndarray,
     seconds: np.ndarray,
@@ -275,9 +280,11 @@ def _compare(
             {key: plain(value) for key, value in test._asdict().items()}
             for test in paired_tests(values[:, order], [names[j] for j in order], reference)
         ],
+        "detectors": names,
+        "by_dataset": dict(zip(scores, plain(values), strict=True)),
         "against_best": [
             {"dataset": dataset} | {key: plain(value) for key, value in test._asdict().items()}
-            for dataset, test in against_best(scores, names, reference).items()
+            for dataset, test in against_best(scores, names, reference, test_per_train).items()
         ]
         if len(names) > 1
         else [],

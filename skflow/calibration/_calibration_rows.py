@@ -58,8 +58,11 @@ def groups_of_new(X: Any, groups: Any, known: np.ndarray | None) -> np.ndarray:
         given = "fit got none" if known is None else "fit got some"
         raise ValueError(f"calibration_groups must be given to fit and here; {given}")
     groups = checked_groups(X, groups)
-    if known is not None and not np.isin(groups, known).all():
-        unknown = np.unique(groups[~np.isin(groups, known)]).tolist()
+    if known is None:
+        return groups
+    # NumPy would compare numbers with their strings.
+    unknown = sorted(set(groups.tolist()) - set(known.tolist()), key=str)
+    if unknown:
         raise ValueError(
             f"calibration_groups must be among the {len(known)} groups of fit; got {unknown[:5]}"
         )

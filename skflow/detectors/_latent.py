@@ -46,19 +46,26 @@ def squared_distance(estimator: Any, X: Any) -> tuple[np.ndarray, int]:
 
 def last_step(estimator: Any, X: Any) -> tuple[Any, Any]:
     """The detector in pipelines, searches and detectors around it, and rows as it gets them."""
-    while not isinstance(estimator, BaseDetector):
-        if isinstance(estimator, FrozenEstimator):
-            estimator = estimator.estimator
-        elif isinstance(estimator, Pipeline):
+    while True:
+        if isinstance(estimator, Pipeline):
             X = estimator[:-1].transform(X) if len(estimator) > 1 else X
             estimator = estimator[-1]
-        elif hasattr(estimator, "best_estimator_"):
-            estimator = estimator.best_estimator_
-        elif hasattr(getattr(estimator, "estimator_", None), "score_samples"):
-            estimator = estimator.estimator_
+        elif (inner := inside(estimator)) is not None:
+            estimator = inner
         else:
-            break
-    return estimator, X
+            return estimator, X
+
+
+def inside(estimator: Any) -> Any:
+    """What a fitted search, frozen estimator or detector around another has inside, or None."""
+    if isinstance(estimator, BaseDetector):
+        return None
+    if isinstance(estimator, FrozenEstimator):
+        return estimator.estimator
+    if hasattr(estimator, "best_estimator_"):
+        return estimator.best_estimator_
+    inner = getattr(estimator, "estimator_", None)
+    return inner if hasattr(inner, "score_samples") else None
 
 
 def _no_latent_space(detector: Any) -> ValueError:

@@ -3,6 +3,9 @@
 from typing import Any
 
 import numpy as np
+from sklearn.pipeline import Pipeline
+
+from ..detectors._latent import inside
 
 #: Bulk, anomalies, and what is set apart.
 BULK, ANOMALY, LINE = "#4477aa", "#cc3311", "0.35"
@@ -26,6 +29,13 @@ def end_of(estimator: Any) -> Any:
     """The estimator at the end of a pipeline."""
     while hasattr(estimator, "steps"):
         estimator = estimator.steps[-1][1]
+    return estimator
+
+
+def detector_of(estimator: Any) -> Any:
+    """The detector in fitted pipelines, searches and detectors around it."""
+    while isinstance(estimator, Pipeline) or inside(estimator) is not None:
+        estimator = estimator[-1] if isinstance(estimator, Pipeline) else inside(estimator)
     return estimator
 
 

@@ -26,8 +26,8 @@ class BinnedMetricDisplay:
     values : array-like of shape (n_samples,)
         The other quantity; rows where it is NaN are left out.
     metric : callable, default=None
-        ``metric(y_true, anomaly_score)``, such as those of `skflow.metrics`; None is
-        `skflow.metrics.roc_auc_score`.
+        ``metric(y_true, anomaly_score)``, such as those of `skflow.metrics`, that exists in
+        every bin with both classes; None is `skflow.metrics.roc_auc_score`.
     bins : int or array-like of shape (n_bins + 1,), default=8
         Number of bins that hold as many rows each, or rising edges; a row on an edge belongs to
         the bin above, on the last edge to the last bin. Rows outside are left out.
@@ -87,6 +87,9 @@ class BinnedMetricDisplay:
         self.edges_, bin_of = binned(values, bins)
         n_bins = len(self.edges_) - 1
         inside = bin_of >= 0
+        self._range = values[inside].min(initial=np.inf), values[inside].max(initial=-np.inf)
+        if weight is not None:
+            inside &= weight > 0
         self.n_anomalies_ = np.bincount(bin_of[inside & is_anomaly], minlength=n_bins)
         self.n_bulk_ = np.bincount(bin_of[inside & ~is_anomaly], minlength=n_bins)
         self.metric_, self.low_, self.high_ = np.full((3, n_bins), np.nan)
@@ -154,7 +157,8 @@ class BinnedMetricDisplay:
         self : object
         """
         self.ax_, self.figure_ = axes_of(ax)
-        centres, half = (self.edges_[1:] + self.edges_[:-1]) / 2, np.diff(self.edges_) / 2
+        edges = np.clip(self.edges_, *self._range)  # infinite ones, too
+        centres, half = (edges[1:] + edges[:-1]) / 2, np.diff(edges) / 2
         # The value on all rows may lie outside of the percentiles of the draws.
         below = np.maximum(self.metric_ - self.low_, 0)
         above = np.maximum(self.high_ - self.metric_, 0)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..hillas import CameraGeometry
-from ._polygons import outer_sides, pixel_corners
+from ..hillas._polygons import outer_sides, pixel_corners
 
 #: By frame: the parameters that place an ellipse, and the labels of the axes.
 FRAMES: dict[str, tuple[tuple[str, ...], tuple[str, str]]] = {

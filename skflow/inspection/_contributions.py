@@ -114,6 +114,7 @@ class ContributionsDisplay:
         normal, difference = nearest.rows.iloc[row], nearest.difference.iloc[row]
         notes = [f"{n + d:.3g} for {n:.3g}" for n, d in zip(normal, difference, strict=True)]
         label = "less the ordinary event, in standard deviations"
+        # Above and below are equally strange: one colour.
         display = cls(nearest.deviations.iloc[row], label=label, notes=notes)
         return display.plot(ax=ax, **options)
 
@@ -137,7 +138,8 @@ class ContributionsDisplay:
         self.features_ = [self.names[j] for j in order]
         values = self.values[order]
         places = np.arange(len(order))
-        bars = self.ax_.barh(places, values, color=np.where(values < 0, ANOMALY, BULK))
+        colors = np.where((values < 0) & (self.notes is None), ANOMALY, BULK)
+        bars = self.ax_.barh(places, values, color=colors)
         if self.notes is not None:
             self.ax_.bar_label(bars, [self.notes[j] for j in order], padding=3, fontsize="small")
             self.ax_.margins(x=0.3)

@@ -9,10 +9,12 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
 from ..detectors._latent import last_step, latent
-from ._frames import feature_names, pandas
+from ._frames import feature_names, pandas, same_columns
 
 #: Share of distinct rows with the score of another row above which scores are saturated.
 MAX_TIED = 0.01
+#: Standard errors by which more rows may be repeated from training than within it.
+N_ERRORS = 3.0
 
 
 def health_check(estimator: Any, X: Any, *, X_train: Any = None, level: float = 0.05) -> Any:
@@ -56,7 +58,8 @@ def health_check(estimator: Any, X: Any, *, X_train: Any = None, level: float = 
     ImportError
         If pandas is not installed.
     ValueError
-        If `level` is not in (0, 1), or fewer than two rows have no NaN.
+        If `level` is not in (0, 1), fewer than two rows of X or X_train have no NaN, or their
+        columns differ.
 
     See Also
     --------
@@ -94,9 +97,16 @@ def health_check(estimator: Any, X: Any, *, X_train: Any = None, level: float = 
         raise ValueError(f"X must hold at least two rows without NaN; got {whole.sum()}")
     found = _latent_tests(detector, given) + _saturation(rows[whole], score[whole])
     if X_train is not None:
-        known = last_step(estimator, X_train)[1]
-        known = check_array(known, dtype=np.float64, ensure_all_finite=False)
-        found.append(_leakage(rows[whole], known[np.isfinite(known).all(axis=1)]))
+        same_columns(X, X_train)
+        known = check_array(
+            last_step(estimator, X_train)[1], dtype=np.float64, ensure_all_finite=False
+        )
+        whole_known = np.isfinite(known).all(axis=1)
+        if whole_known.sum() < 2:
+            raise ValueError(
+                f"X_train must hold at least two rows without NaN; got {whole_known.sum()}"
+            )
+        found.append(_leakage(rows[whole], known[whole_known]))
         tests = [
             ks_2samp(new[~np.isnan(new)], old[~np.isnan(old)])
             for new, old in zip(rows.T, known.T, strict=True)
@@ -167,4 +177,7 @@ def _leakage(rows: np.ndarray, known: np.ndarray) -> tuple[Any, ...]:
     share = float(np.mean(np.isin(new, old)))
     _, place, counts = np.unique(old, return_inverse=True, return_counts=True)
     repeated = float(np.mean(counts[place.ravel()] > 1))
-    return "leakage", "rows", share, np.nan, share <= repeated
+    # Both shares are estimates of one probability where nothing leaks.
+    both = (share * len(new) + repeated * len(old)) / (len(new) + len(old))
+    error = np.sqrt(both * (1 - both) * (1 / len(new) + 1 / len(old)))
+    return "leakage", "rows", share, np.nan, share <= repeated + N_ERRORS * error

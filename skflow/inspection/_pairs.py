@@ -1,5 +1,6 @@
 """Flagged rows among the others, in pairs of the features that tell them apart."""
 
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ class PairPlotDisplay:
     flagged : array-like of bool, shape (n_samples,)
         Which rows are set apart.
     feature_names : sequence of str, default=None
-        Names of all features; None numbers them.
+        Names of all features; None takes the columns of X, or numbers them.
     features : int or sequence of str, default=4
         Features to draw: names, or how many of those that alone tell flagged rows best from the
         others (AUROC, either way round).
@@ -68,7 +69,14 @@ class PairPlotDisplay:
         features: Any = 4,
         random_state: Any = None,
     ):
+        if feature_names is None:
+            feature_names = getattr(X, "columns", None)
         X = check_array(X, dtype=np.float64, ensure_all_finite="allow-nan")
+        if feature_names is None:
+            feature_names = [f"x{j}" for j in range(X.shape[1])]
+        names = [str(name) for name in feature_names]
+        if len(names) != X.shape[1]:
+            raise ValueError(f"feature_names must be {X.shape[1]}; got {len(names)}")
         flagged = np.asarray(flagged, dtype=bool)
         if flagged.shape != (len(X),):
             raise ValueError(f"flagged must have {len(X)} entries; got shape {flagged.shape}")
@@ -79,18 +87,19 @@ class PairPlotDisplay:
                 "some rows must be flagged and some not; "
                 f"got {flagged.sum()} of {len(flagged)} flagged"
             )
-        if feature_names is None:
-            feature_names = getattr(X, "columns", [f"x{j}" for j in range(X.shape[1])])
-        names = [str(name) for name in feature_names]
         separation = np.array([roc_auc_score(flagged, column) for column in X.T])
         separation = np.maximum(separation, 1 - separation)
-        if np.ndim(features) == 0:
+        if isinstance(features, Integral) and int(features) >= 1:
             chosen = np.argsort(-separation, kind="stable")[: int(features)].tolist()
         else:
-            unknown = [name for name in features if name not in names]
-            if unknown:
-                raise ValueError(f"features must be among {names}; got {unknown}")
-            chosen = [names.index(name) for name in features]
+            given = features if isinstance(features, list | tuple) else [features]
+            unknown = [name for name in given if name not in names]
+            if unknown or not given:
+                raise ValueError(
+                    f"features must be a number of at least 1, or names among {names}; got "
+                    f"{unknown or features!r}"
+                )
+            chosen = [names.index(name) for name in given]
         self.features_, self.separation_ = [names[j] for j in chosen], separation[chosen]
         rng = check_random_state(random_state)
         parts = [rng.permutation(np.flatnonzero(k))[:MAX_DRAWN] for k in (~flagged, flagged)]
@@ -107,7 +116,8 @@ class PairPlotDisplay:
         ----------
         estimator : detector
             Any outlier detector of scikit-learn's kind; in a pipeline, features are those that the
-            last step sees.
+            last step sees. (Where `predict` needs more than rows, as with calibration groups,
+            call the class with what it flags.)
         X : array-like of shape (n_samples, n_features)
             Rows.
         features : int or sequence of str, default=4

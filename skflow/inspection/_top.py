@@ -7,6 +7,8 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from .._sklearn import safe_indexing
+from ..detectors._latent import inside
 from ..hillas import CameraGeometry, HillasTransformer
 from ._axes import scores_of
 from ._camera import FRAMES
@@ -72,7 +74,9 @@ def plot_top_events(
     check_is_fitted(estimator)
     if n_events < 1:
         raise ValueError(f"n_events must be at least 1; got {n_events}")
-    hillas = hillas_of(estimator)
+    if frame not in FRAMES:
+        raise ValueError(f"frame must be 'camera' or 'telescope'; got {frame!r}")
+    hillas, before = hillas_of(estimator)
     if hillas is None and geometry is None:
         raise ValueError(
             f"geometry must be given: no HillasTransformer is among the steps of {estimator!r}"
@@ -82,9 +86,11 @@ def plot_top_events(
     top = order[: min(n_events, int(np.sum(~np.isnan(score))))]
     if not len(top):
         raise ValueError("some events must have a score; got NaN for all of them")
-    images = np.asarray(X)[top]
-    images = images.reshape(len(images), -1)
-    titles = [f"event {row}, score {score[row]:.3g}" for row in top]
+    images = safe_indexing(X, top)
+    for step in before:
+        images = step.transform(images)
+    images = np.asarray(images).reshape(len(top), -1)
+    titles = [f"event {row}, anomaly score {score[row]:.3g}" for row in top]
     pictures: dict[str, Any] = {"titles": titles, "frame": frame} | options
     camera: Any = geometry
     if hillas is not None:
@@ -92,25 +98,30 @@ def plot_top_events(
         camera = geometry or hillas.geometry or hillas._default_geometry(n_pixels)
         measure = clone(hillas).set_output(transform="default")
         measure.set_params(geometry=camera, features=list(FRAMES[frame][0]), frame=frame)
+        measure.set_params(on_invalid="nan")
         parameters = measure.fit_transform(images)
         names = measure.get_feature_names_out()
         pictures = {
-            "masks": hillas.clean(images),
+            "masks": measure.clean(images),
             "hillas": dict(zip(names, parameters.T, strict=True)),
         } | pictures
         images = images[:, :n_pixels]
     return plot_camera_images(camera, images, **pictures)
 
 
-def hillas_of(estimator: Any) -> HillasTransformer | None:
-    """The HillasTransformer in a pipeline, or in one inside a search or another detector."""
+def hillas_of(estimator: Any) -> tuple[HillasTransformer | None, list[Any]]:
+    """The HillasTransformer in a pipeline, or in one inside another detector; steps before it."""
     if isinstance(estimator, HillasTransformer):
-        return estimator
-    inner: list[Any] = []
+        return estimator, []
     if isinstance(estimator, Pipeline):
-        inner = [step for _, step in estimator.steps]
-    for name in ("best_estimator_", "estimator_", "estimator"):
-        if hasattr(estimator, name):
-            inner.append(getattr(estimator, name))
-    found = (hillas_of(one) for one in inner)
-    return next((one for one in found if one is not None), None)
+        steps = [step for _, step in estimator.steps if step not in (None, "passthrough")]
+        for k, step in enumerate(steps):
+            found, before = hillas_of(step)
+            if found is not None:
+                return found, steps[:k] + before
+        return None, []
+    inner = inside(estimator)
+    for_folds = getattr(estimator, "estimators_", None)
+    if inner is None and isinstance(for_folds, list) and for_folds:
+        inner = for_folds[0]  # all clean alike
+    return (None, []) if inner is None else hillas_of(inner)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ._axes import ANOMALY, BULK, end_of
+from ._axes import ANOMALY, BULK, detector_of
 
 
 class TrainingHistoryDisplay:
@@ -71,7 +71,7 @@ class TrainingHistoryDisplay:
         ValueError
             If the detector has no ``history_``.
         """
-        detector = end_of(estimator)
+        detector = detector_of(estimator)
         if not hasattr(detector, "history_"):
             raise ValueError(
                 "the detector must be fitted and have a single network, as "

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.spatial import cKDTree
 
-from ..hillas import CameraGeometry
+from ._geometry import CameraGeometry
 
 #: By shape: corners of a pixel, direction of the first in degrees, and their distance from the
 #: centre in pixel widths. A hexagon that is not turned has sides that face +x and -x.
