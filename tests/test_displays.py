@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from sklearn.ensemble import IsolationForest
 from sklearn.model_selection import StratifiedKFold, cross_validate
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from skflow import (
@@ -360,6 +360,9 @@ def test_images_of_top_events():
     figure = plot_top_events(around, images[:9], n_events=100, geometry=on_sky, frame="telescope")
     assert len(figure.axes) == np.sum(~np.isnan(score[:9])) < 9
     assert figure.axes[0].get_ylabel() == "fov_lat (deg)"
+    for_folds = ConformalDetector(Pipeline([("none", "passthrough"), *pipeline.steps]), cv=2)
+    figure = plot_top_events(for_folds.fit(images), images, n_events=1)
+    assert any(hasattr(patch, "width") for patch in figure.axes[0].patches)
     direct = MahalanobisDetector(covariance="diagonal").fit(images)
     with pytest.raises(ValueError, match="geometry must be given: no HillasTransformer"):
         plot_top_events(direct, images)

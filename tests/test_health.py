@@ -217,6 +217,18 @@ def test_order_in_memory_of_images_does_not_matter():
     assert max(found) < 0.65
 
 
+def test_tables_keep_their_columns_when_they_are_shifted(rows):
+    X = pd.DataFrame(np.abs(rows), columns=["a", "b", "c"]).assign(constant=1.0)
+    detector = MahalanobisDetector(covariance="ledoit_wolf").fit(X)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        domains = domain_check(
+            X[:1000] / 2, X[1000:2000], estimator=detector, charge_scale=(2.0,), random_state=0
+        )
+    assert domains["auroc"][0] < 0.55
+    assert domains["feature"][0] != "constant"
+
+
 def test_resampled_simulations(rows):
     """Rows that were drawn several times must not be known from another fold."""
     simulated = np.repeat(rows[:200], 5, axis=0)

@@ -180,17 +180,16 @@ def _seen(estimator: Any, X: Any) -> tuple[np.ndarray, list[str]]:
     return check_array(given, dtype=np.float64, ensure_all_finite="allow-nan"), names
 
 
-def _shifted(
-    X: Any, scale: float, noise: float, hillas: Any, rng: np.random.RandomState
-) -> np.ndarray:
+def _shifted(X: Any, scale: float, noise: float, hillas: Any, rng: np.random.RandomState) -> Any:
     """Images with other charges; arrival times behind them stay."""
+    columns = getattr(X, "columns", None)
     X = np.array(X, dtype=np.float64, order="C")
     images = X.reshape(len(X), -1)  # a view, of this order
     n_pixels = images.shape[1] // (2 if hillas is not None and hillas.timing else 1)
     charges = images[:, :n_pixels]
     charges *= scale
     charges += rng.normal(scale=noise, size=charges.shape)
-    return X
+    return X if columns is None else pandas("domain_check").DataFrame(X, columns=columns)
 
 
 def _alone(column: np.ndarray, y: np.ndarray) -> float:
