@@ -46,20 +46,19 @@ def squared_distance(estimator: Any, X: Any) -> tuple[np.ndarray, int]:
 
 def last_step(estimator: Any, X: Any) -> tuple[Any, Any]:
     """The detector in pipelines, searches and detectors around it, and rows as it gets them."""
-    while True:
-        if isinstance(estimator, Pipeline):
-            X = estimator[:-1].transform(X) if len(estimator) > 1 else X
-            estimator = estimator[-1]
-        elif (inner := inside(estimator)) is not None:
-            estimator = inner
-        else:
-            return estimator, X
+    while (inner := inside(estimator)) is not None:
+        if isinstance(estimator, Pipeline) and len(estimator) > 1:
+            X = estimator[:-1].transform(X)
+        estimator = inner
+    return estimator, X
 
 
 def inside(estimator: Any) -> Any:
-    """What a fitted search, frozen estimator or detector around another has inside, or None."""
+    """The last step of a pipeline, what a fitted search or detector is around, or None."""
     if isinstance(estimator, BaseDetector):
         return None
+    if isinstance(estimator, Pipeline):
+        return estimator[-1]
     if isinstance(estimator, FrozenEstimator):
         return estimator.estimator
     if hasattr(estimator, "best_estimator_"):

@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-from sklearn.pipeline import Pipeline
 
 from ..detectors._latent import inside
 
@@ -34,8 +33,8 @@ def end_of(estimator: Any) -> Any:
 
 def detector_of(estimator: Any) -> Any:
     """The detector in fitted pipelines, searches and detectors around it."""
-    while isinstance(estimator, Pipeline) or inside(estimator) is not None:
-        estimator = estimator[-1] if isinstance(estimator, Pipeline) else inside(estimator)
+    while (inner := inside(estimator)) is not None:
+        estimator = inner
     return estimator
 
 

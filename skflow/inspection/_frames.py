@@ -26,14 +26,11 @@ def feature_names(estimator: Any, detector: Any, rows: Any) -> list[str]:
         return [str(column) for column in rows.columns]
     names = [f"x{j}" for j in range(np.shape(rows)[1])]
     while estimator is not None:
-        if not isinstance(estimator, Pipeline):
-            estimator = inside(estimator)
-            continue
-        if len(estimator) > 1:
+        if isinstance(estimator, Pipeline) and len(estimator) > 1:
             # Some transformers cannot say what they return.
             with suppress(AttributeError):
                 names = [str(name) for name in estimator[:-1].get_feature_names_out()]
-        estimator = estimator[-1]
+        estimator = inside(estimator)
     return names
 
 
