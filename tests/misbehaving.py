@@ -34,6 +34,16 @@ class Random(Norm):
         return np.random.normal(size=len(X))
 
 
+class Auxiliary(Norm):
+    """Takes an auxiliary sample, and keeps what it got."""
+
+    __metadata_request__fit = {"X_contrast": True}
+
+    def fit(self, X, y=None, X_contrast=None):
+        self.given_ = X, y, X_contrast
+        return super().fit(X)
+
+
 class Sleeper(Norm):
     """Sleeps, after saying so in a file."""
 

@@ -53,6 +53,19 @@ def test_nobody_spends_time_on_a_threshold(trial, name, monkeypatch):
     assert len(calls) == 1
 
 
+def test_auxiliary_samples_go_where_they_are_known(trial):
+    auxiliary = trial._replace(n_auxiliary=20)
+    model = build(Detector("x", "misbehaving:Auxiliary", {}), seed=0, n_features=3)
+    assert measure(model, auxiliary, True, 0)["auroc"] > 0.8
+    X, y, X_contrast = model[-1].given_
+    assert (X.shape, y, X_contrast.shape) == ((60, 3), None, (20, 3))
+    # The scaler, fitted to the bulk alone, has transformed them, too.
+    assert X.std() == pytest.approx(1)
+    assert X_contrast.std() == pytest.approx(5, abs=1)
+    forest = build(Detector("x", "random forest", {}), seed=0, n_features=3)
+    assert measure(forest, auxiliary, True, 0)["auroc"] > 0.9
+
+
 def test_classifiers_score_by_their_probability(trial):
     forest = ExtraTreesClassifier(random_state=0).fit(trial.X_train, trial.y_train)
     scores = anomaly_scores(forest, trial.X_test)

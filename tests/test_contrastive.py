@@ -5,6 +5,7 @@ import pytest
 from known_optimum import contrastive_optimum, total_variation
 from scipy.stats import multivariate_normal
 from sklearn import config_context
+from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, PredefinedSplit
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -72,6 +73,50 @@ def test_labelled_rows_are_the_same_as_auxiliary_rows(quick, labelled):
     by_label = quick.fit(X, y).score_samples(X)
     by_sample = quick.fit(X[y == 1], X_contrast=X[y == -1]).score_samples(X)
     np.testing.assert_array_equal(by_label, by_sample)
+
+
+def test_weighs_an_auxiliary_sample_by_how_much_of_it_is_bulk():
+    rng = np.random.RandomState(0)
+    bulk, mixed = rng.normal(size=(1200, 3)), rng.normal(size=(600, 3))
+    near, far = 3 + rng.normal(size=(2, 600, 3))
+    detector = ContrastiveFlowDetector(max_iter=2, early_stopping=False, random_state=0)
+    half = np.vstack([mixed, near])
+
+    def weight(X, y=None, X_contrast=None, **params):
+        fitted = clone(detector).set_params(**params).fit(X, y, X_contrast=X_contrast)
+        return fitted.contrast_weight_
+
+    assert weight(bulk) == weight(bulk, X_contrast=near) == 3
+    assert weight(bulk, X_contrast=half) == pytest.approx(1.0, abs=0.2)
+    assert weight(bulk, X_contrast=half, contrast_weight=2.0) == 2
+    assert weight(bulk, X_contrast=half, objective="exposure") is None
+    assert weight(bulk, X_contrast=half, objective="bulk_rare") == 1
+    # Known rare events are none of the bulk, and halve the share of those that are.
+    y = np.repeat([1, -1], [1200, 1200])
+    assert weight(np.vstack([bulk, half]), y) == 3
+    X, y = np.vstack([bulk, far]), np.repeat([1, -1], [1200, 600])
+    assert weight(X, y, X_contrast=half) == pytest.approx(2.0, abs=0.4)
+
+
+def test_half_bulk_in_the_auxiliary_sample_hurts_nothing():
+    """What is left is p - c q / 2 with the bulk in it: a flow that still knows its bulk."""
+    rng = np.random.RandomState(0)
+    bulk, other = rng.normal(size=(2400, 4)), rng.normal(size=(1, 4)) * 0.2 + 2.5
+    rare = other + 0.5 * rng.normal(size=(900, 4))
+    sample = np.vstack([bulk[1000:1500], rare[:500]])
+    X_test, y_test = np.vstack([bulk[1500:], rare[500:]]), np.repeat([1, -1], [900, 400])
+    detector = ContrastiveFlowDetector(random_state=0).fit(bulk[:1000], X_contrast=sample)
+    plain = RealNVPOutlierDetector(random_state=0).fit(bulk[:1000])
+    with_sample, without = (
+        roc_auc_score(y_test, fitted.anomaly_score(X_test)) for fitted in (detector, plain)
+    )
+    assert with_sample > without
+    # The bulk that was in the sample is no more anomalous than other bulk.
+    hidden = roc_auc_score(
+        np.repeat([1, -1], [900, 500]),
+        detector.anomaly_score(np.vstack([bulk[1500:], sample[:500]])),
+    )
+    assert hidden < 0.6
 
 
 @pytest.mark.parametrize(

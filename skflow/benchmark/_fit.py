@@ -11,9 +11,11 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
+from sklearn import config_context
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.validation import has_fit_parameter
 
 from ..detectors import BaseDetector
 from ..interop._pyod import _seed_generators
@@ -166,10 +168,7 @@ def measure(model: Any, trial: Trial, labelled: bool, seed: int) -> dict[str, fl
     # the scores of all training rows.
     with patch.object(BaseDetector, "_threshold", return_value=0.0):
         start = time.perf_counter()
-        if labelled:
-            model.fit(trial.X_train, trial.y_train)
-        else:
-            model.fit(trial.X_train)
+        _fit(model, trial, labelled)
         fitted = time.perf_counter()
     scores = anomaly_scores(model, trial.X_test)
     scored = time.perf_counter()
@@ -186,6 +185,18 @@ def measure(model: Any, trial: Trial, labelled: bool, seed: int) -> dict[str, fl
         "fit_seconds": fitted - start,
         "score_seconds": scored - fitted,
     }
+
+
+def _fit(model: Any, trial: Trial, labelled: bool) -> None:
+    """Fit a pipeline; an auxiliary sample goes to detectors that know of such, as what it is."""
+    if not labelled:
+        model.fit(trial.X_train)
+    elif trial.n_auxiliary and has_fit_parameter(model[-1], "X_contrast"):
+        X, X_contrast = np.split(trial.X_train, [-trial.n_auxiliary])
+        with config_context(enable_metadata_routing=True):
+            model.set_params(transform_input=["X_contrast"]).fit(X, X_contrast=X_contrast)
+    else:
+        model.fit(trial.X_train, trial.y_train)
 
 
 def anomaly_scores(model: Any, X: np.ndarray) -> np.ndarray:

@@ -141,7 +141,8 @@ class Trial(NamedTuple):
     """What a detector trains and is tested on.
 
     ``repeated`` is the share of the rows that repeat an earlier one, and ``twins`` the share of
-    the test rows of the bulk that are equal to a training row.
+    the test rows of the bulk that are equal to a training row. The last ``n_auxiliary`` training
+    rows, anomalies by their label, are an auxiliary sample.
     """
 
     X_train: np.ndarray
@@ -150,6 +151,7 @@ class Trial(NamedTuple):
     y_test: np.ndarray
     repeated: float
     twins: float
+    n_auxiliary: int = 0
 
 
 def make_trial(table: Table, protocol: str, *, seed: int, max_rows: int | None = None) -> Trial:
@@ -262,6 +264,7 @@ def make_trial(table: Table, protocol: str, *, seed: int, max_rows: int | None =
         y[test],
         repeated=1 - (number.max() + 1) / len(y),
         twins=float(has_twin[y[test] == 1].mean()),
+        n_auxiliary=len(auxiliary),
     )
 
 

@@ -1,4 +1,4 @@
-"""Contrast rows: where they come from, how sources are mixed, and whether they are of any use."""
+"""Contrast rows: where they come from, how sources are mixed, how much of them is bulk."""
 
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ from sklearn.metrics import roc_auc_score
 
 from ._scaling import for_trees, scaling
 
-#: Rows of each kind that `resembles_bulk` looks at, and how few say nothing.
+#: Rows of each kind that `overlap` looks at, and how few say nothing.
 MAX_COMPARED, MIN_COMPARED = 1000, 200
 #: AUROC below which contrast rows count as bulk; its standard error is 0.03 for the fewest rows.
 CHANCE = 0.55
@@ -42,8 +42,26 @@ def balanced(sources: list[np.ndarray]) -> np.ndarray:
     return np.concatenate([np.resize(source, (n_rows, source.shape[1])) for source in sources])
 
 
-def resembles_bulk(bulk: np.ndarray, contrast: np.ndarray, seed: int) -> bool:
-    """Whether trees cannot tell contrast rows from bulk rows, of which they learn the others.
+class Overlap(NamedTuple):
+    """How far contrast rows are bulk rows, by trees that learned others of both."""
+
+    #: How well the trees tell the two apart.
+    auroc: float = 1.0
+    #: Share of the contrast rows that are bulk.
+    bulk_share: float = 0.0
+
+    @property
+    def is_all(self) -> bool:
+        """Whether the trees cannot tell contrast rows from bulk rows at all."""
+        return self.auroc < CHANCE
+
+
+def overlap(bulk: np.ndarray, contrast: np.ndarray, seed: int) -> Overlap:
+    """Find out how much of a contrast sample is bulk.
+
+    Half of the bulk that hides in the sample looks more like bulk, to trees that have not seen it,
+    than the median bulk row does, and little else does. So the share of bulk is twice that of
+    such rows.
 
     Parameters
     ----------
@@ -56,12 +74,12 @@ def resembles_bulk(bulk: np.ndarray, contrast: np.ndarray, seed: int) -> bool:
 
     Returns
     -------
-    resembles : bool
-        True if the AUROC is below 0.55.
+    overlap : Overlap
+        None at all where there are too few rows.
     """
     n = min(len(bulk), len(contrast), MAX_COMPARED)
     if n < MIN_COMPARED:
-        return False
+        return Overlap()
     rng = np.random.RandomState(seed)
     units = scaling(bulk)
     rows = [
@@ -73,4 +91,6 @@ def resembles_bulk(bulk: np.ndarray, contrast: np.ndarray, seed: int) -> bool:
         50, min_samples_leaf=5, bootstrap=True, oob_score=True, random_state=rng
     )
     trees.fit(np.concatenate(rows), labels)
-    return bool(roc_auc_score(labels, trees.oob_decision_function_[:, 1]) < CHANCE)
+    unlike = trees.oob_decision_function_[:, 1]
+    below = np.mean(unlike[n:] < np.median(unlike[:n]))
+    return Overlap(float(roc_auc_score(labels, unlike)), min(2 * float(below), 1.0))

@@ -11,11 +11,14 @@ import torch
 from .._sklearn import Interval, StrOptions, fit_context
 from ..objectives import BulkRare, Contrastive, Exposure, TwoPhase
 from ..training import Batch
-from ._contrast import ContrastRows, resembles_bulk
+from ._contrast import ContrastRows, overlap
 from ._flow import FlowMixin
 from ._negatives import NEGATIVES, make_negatives
 from ._torch import CHUNK_ROWS, TorchDetector
 from ._validation import unchanged_on_error
+
+#: The bulk in a contrast sample may take this much of the bulk's density away, by default.
+MAX_TAKEN = 0.5
 
 
 class ContrastiveFlowDetector(FlowMixin, TorchDetector):
@@ -35,8 +38,10 @@ class ContrastiveFlowDetector(FlowMixin, TorchDetector):
         What the contrast phase minimises: the contrastive loss of Schmier et al. [1]_, the
         bulk-rare loss of Chiu and Lai [2]_, or the margin loss of outlier exposure [3]_.
     contrast_weight : "auto" or float, default="auto"
-        Weight c of the contrast rows in the first two losses. "auto" is 3 for "contrastive" and,
-        as in [2]_, 1 for "bulk_rare", which sums over the rows of a batch.
+        Weight c of the contrast rows in the first two losses. "auto" is 3 for "contrastive", and
+        less where more than a sixth of `X_contrast` or of the negatives is bulk, by the estimate
+        of trees: c times that share is then 0.5, because p - c q must stay positive. For
+        "bulk_rare", which sums over the rows of a batch, it is 1, as in [2]_.
     clamp : "auto" or float, default="auto"
         The clamp t of the first two losses, in nats: a contrast row has no gradient once its
         negative log-density is past t. "auto" is set by `clamp_margin` after the warm-up. A number
@@ -113,6 +118,8 @@ class ContrastiveFlowDetector(FlowMixin, TorchDetector):
     ----------
     clamp_ : float or None
         The clamp t, in nats; None for "exposure".
+    contrast_weight_ : float or None
+        The weight c; None for "exposure".
     weights_ : dict of str to ndarray
         The flow's parameters.
     architecture_ : dict
@@ -286,8 +293,8 @@ class ContrastiveFlowDetector(FlowMixin, TorchDetector):
         if self.objective == "exposure":
             margin: Any = n_scored if self.exposure_margin == "auto" else self.exposure_margin
             return Exposure(margin)
-        loss, auto = (Contrastive, 3.0) if self.objective == "contrastive" else (BulkRare, 1.0)
-        weight: Any = auto if self.contrast_weight == "auto" else self.contrast_weight
+        loss = Contrastive if self.objective == "contrastive" else BulkRare
+        weight: Any = self.contrast_weight_
         margin = max(30.0, 3.0 * n_scored) if self.clamp_margin == "auto" else self.clamp_margin
         clamp: Any = None if self.clamp == "auto" else self.clamp
         return loss(weight, margin, clamp)
@@ -299,15 +306,31 @@ class ContrastiveFlowDetector(FlowMixin, TorchDetector):
         if self.negatives is not None:
             rng = np.random.RandomState(seed % 2**32)
             sources["negatives"] = make_negatives(self.negatives, X, rng)
+        shares = []
         for name, rows in sources.items():
-            if resembles_bulk(X, rows, seed % 2**32):
+            found = overlap(X, rows, seed % 2**32)
+            if found.is_all:
                 warnings.warn(
                     f"the {name} cannot be told from the bulk; a flow that is trained to like the "
                     "one and dislike the other learns nothing, or forgets the bulk",
                     UserWarning,
                     stacklevel=2,
                 )
+            if len(rows):
+                # Known rare events are none of the bulk, however like it they look.
+                shares.append(0.0 if rows is contrast.rare else found.bulk_share)
+        self.contrast_weight_ = self._resolved_contrast_weight(float(np.mean(shares or [0.0])))
         return list(sources.values())
+
+    def _resolved_contrast_weight(self, bulk_share: float) -> float | None:
+        """Weight c of contrast rows of which a share is bulk."""
+        if self.objective == "exposure":
+            return None
+        if self.contrast_weight != "auto":
+            return float(self.contrast_weight)
+        if self.objective == "bulk_rare":
+            return 1.0
+        return 3.0 if bulk_share <= MAX_TAKEN / 3 else MAX_TAKEN / bulk_share
 
     def _train(
         self,
