@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 
 from skflow import AutoencoderDetector
 from skflow.metrics import roc_auc_score
@@ -27,3 +28,39 @@ def test_latent_width(bulk):
 def test_has_no_score_method(bulk):
     with pytest.raises(AttributeError, match="score"):
         AutoencoderDetector(max_iter=2).fit(bulk).score(bulk)
+
+
+@pytest.fixture
+def stripes():
+    rng = np.random.RandomState(0)
+    phase = rng.uniform(0, 2 * np.pi, size=(300, 1, 1))
+    rows = np.arange(10)[:, None] + np.zeros((10, 13))
+    return np.sin(rows + phase) + 0.1 * rng.normal(size=(300, 10, 13))
+
+
+class TestConv:
+    def test_reconstructs_stripes_and_not_spots(self, stripes):
+        detector = AutoencoderDetector(architecture="conv", latent_features=4, random_state=0)
+        detector.fit(stripes[:200])
+        spots = stripes[200:].copy()
+        spots[:, 3:6, 4:8] += 1.5
+        scores = detector.score_samples(np.concatenate([stripes[200:], spots]))
+        assert roc_auc_score(np.repeat([1, -1], 100), -scores) > 0.95
+        assert detector.score_samples(stripes[200:]).mean() > -0.25
+        assert detector.image_shape_ == (10, 13, 1)
+
+    def test_tables_and_colours(self, stripes):
+        detector = AutoencoderDetector(architecture="conv", max_iter=3, random_state=0)
+        of_images = clone(detector).fit(stripes).score_samples(stripes[:5])
+        table = stripes.reshape(300, -1)
+        detector.set_params(image_shape=(10, 13)).fit(table)
+        np.testing.assert_array_equal(detector.score_samples(table[:5]), of_images)
+        colours = np.stack([stripes] * 3, axis=-1)
+        detector.set_params(image_shape=None).fit(colours)
+        assert detector.predict(colours).shape == (300,)
+        with pytest.raises(ValueError, match="images must have the shape"):
+            detector.predict(stripes)
+
+    def test_dense_ones_take_tables_alone(self, stripes):
+        with pytest.raises(ValueError, match="Found array with dim 3"):
+            AutoencoderDetector().fit(stripes)

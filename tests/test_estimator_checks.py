@@ -1,6 +1,7 @@
 """scikit-learn's own checks, with one expected failure of RareEventDetector."""
 
 import pytest
+import torch
 from pyod.models.knn import KNN
 from sklearn.ensemble import IsolationForest
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -22,10 +23,12 @@ from skflow.calibration import (
     ThresholdDetector,
     TunedThresholdDetectorCV,
 )
+from skflow.images import FastFlowDetector, FrozenFeatures, MoCoTransformer
 from skflow.interop import PyODDetector
 
 ESTIMATORS = [
     AutoencoderDetector(),
+    AutoencoderDetector(architecture="conv", max_iter=50),
     ClassConditionalFlowDetector(max_iter=50),
     ContrastiveFlowDetector(),
     ContrastiveFlowDetector(objective="bulk_rare", negatives="box", max_iter=40),
@@ -43,6 +46,10 @@ ESTIMATORS = [
     FlowNeighborsDetector(),
     FlowNeighborsDetector(n_neighbors=3, trim=0.1, nan_policy="omit"),
     RareEventDetector(RealNVPOutlierDetector(max_iter=50, n_blocks=2)),
+    FastFlowDetector(max_iter=20, n_blocks=2, hidden_features=8),
+    FastFlowDetector(objective="contrastive", nan_policy="omit", max_iter=10, n_blocks=2),
+    MoCoTransformer(width=8, n_features=4, max_iter=5),
+    FrozenFeatures(torch.nn.Tanh()),
     PyODDetector(KNN()),
     CalibratedDetectorCV(MahalanobisDetector()),
     CalibratedDetectorCV(IsolationForest(n_estimators=5, random_state=0), method="sigmoid", cv=2),

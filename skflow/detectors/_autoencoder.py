@@ -5,53 +5,33 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from .._sklearn import Interval, StrOptions
-from ..flows import Standardize, mlp
 from ..objectives import Reconstruction
-from ._torch import TorchDetector
+from ._autoencoder_networks import Autoencoder, ConvAutoencoder, DenseAutoencoder
+from ._images import ImageMixin
+from ._torch import SMALL_STEP, TorchDetector
 
 
-class _Autoencoder(nn.Module):
-    """Standardising layer, encoder and decoder with one hidden layer each."""
-
-    def __init__(
-        self,
-        n_features: int,
-        hidden_features: int,
-        latent_features: int,
-        generator: torch.Generator | None,
-    ):
-        super().__init__()
-        self.standardize = Standardize(n_features)
-        self.encoder = mlp([n_features, hidden_features, latent_features], generator)
-        self.decoder = mlp([latent_features, hidden_features, n_features], generator)
-
-    def initialize(self, x: Tensor) -> None:
-        self.standardize.initialize(x)
-
-    def squared_errors(self, x: Tensor) -> Tensor:
-        """Squared error of every feature, in squared standard deviations, shape (n, d)."""
-        z, _ = self.standardize(x, next(self.parameters()).dtype)
-        return (self.decoder(self.encoder(z)) - z).square()
-
-    def reconstruction_error(self, x: Tensor) -> Tensor:
-        """Mean squared error of every row, in squared standard deviations, shape (n,)."""
-        return self.squared_errors(x).mean(dim=1)
-
-
-class AutoencoderDetector(TorchDetector):
+class AutoencoderDetector(ImageMixin, TorchDetector):
     """Detect what an autoencoder trained on the bulk reconstructs badly.
 
-    A dense network squeezes every standardised row through a narrow layer and back; the score
+    A network squeezes every standardised row through a narrow layer and back; the score
     is minus the mean squared difference. The classic deep baseline for the flows: it has no
     density, so it has no `score` method.
 
     Parameters
     ----------
+    architecture : {"dense", "conv"}, default="dense"
+        Hidden layers that are dense, or convolutions of images. The second standardises all
+        pixels alike, and takes X of shape (n, h, w) and (n, h, w, c), too.
+    image_shape : tuple of two or three ints, or None, default=None
+        For "conv": (height, width) or (height, width, channels) of the images in the rows of X.
+        None is the shape of X; for a table, that of square images with one or three channels, else
+        one line.
     hidden_features : int, default=64
-        Width of the hidden layer of encoder and decoder.
+        Width of the hidden layer of encoder and decoder; channels of the smallest maps.
     latent_features : "auto" or int, default="auto"
         Width of the narrow layer; "auto" is half the number of features, at most 32.
     contamination : "auto" or float in (0, 0.5], default="auto"
@@ -96,6 +76,8 @@ class AutoencoderDetector(TorchDetector):
         Parameters that the network was built with.
     seed_ : int
         Seed of the fit, also where `random_state` was None.
+    image_shape_ : tuple of three ints
+        For "conv": height, width and channels.
     offset_ : float
         Threshold on `score_samples`.
     history_ : dict of lists
@@ -131,6 +113,8 @@ class AutoencoderDetector(TorchDetector):
 
     _parameter_constraints: dict[str, list[Any]] = {
         **TorchDetector._parameter_constraints,
+        "architecture": [StrOptions({"dense", "conv"})],
+        "image_shape": [None, tuple, list],
         "latent_features": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
     }
     _architecture: tuple[str, ...] = ("hidden_features", "latent_features")
@@ -138,6 +122,8 @@ class AutoencoderDetector(TorchDetector):
     def __init__(
         self,
         *,
+        architecture: str = "dense",
+        image_shape: Any = None,
         hidden_features: int = 64,
         latent_features: int | str = "auto",
         contamination: float | str = "auto",
@@ -155,6 +141,8 @@ class AutoencoderDetector(TorchDetector):
         verbose: int = 0,
         nan_policy: str = "raise",
     ):
+        self.architecture = architecture
+        self.image_shape = image_shape
         self.hidden_features = hidden_features
         self.latent_features = latent_features
         self.contamination = contamination
@@ -172,18 +160,35 @@ class AutoencoderDetector(TorchDetector):
         self.verbose = verbose
         self.nan_policy = nan_policy
 
+    def _as_table(self, X: Any) -> Any:
+        return super()._as_table(X) if self.architecture == "conv" else X
+
+    def _resolved_architecture(self, X: np.ndarray) -> dict[str, Any]:
+        architecture = super()._resolved_architecture(X)
+        if self.architecture == "conv":
+            architecture["image_shape"] = self.image_shape_
+        return architecture
+
     def _make_module(
         self, architecture: dict[str, Any], generator: torch.Generator | None
-    ) -> _Autoencoder:
-        n_features, latent_features = architecture["n_features"], architecture["latent_features"]
-        if latent_features == "auto":
-            latent_features = min(max(1, n_features // 2), 32)
-        return _Autoencoder(n_features, architecture["hidden_features"], latent_features, generator)
+    ) -> Autoencoder:
+        n_features, latent = architecture["n_features"], architecture["latent_features"]
+        if latent == "auto":
+            latent = min(max(1, n_features // 2), 32)
+        hidden = architecture["hidden_features"]
+        if "image_shape" in architecture:
+            return ConvAutoencoder(architecture["image_shape"], hidden, latent, generator)
+        return DenseAutoencoder(n_features, hidden, latent, generator)
+
+    def _is_small(self) -> bool:
+        if self.architecture == "conv":
+            return self.batch_size * self.n_features_in_ < SMALL_STEP
+        return super()._is_small()
 
     def _make_objective(self) -> Reconstruction:
         return Reconstruction()
 
-    def _score_rows(self, module: _Autoencoder, rows: Tensor) -> Tensor:
+    def _score_rows(self, module: Autoencoder, rows: Tensor) -> Tensor:
         return -module.reconstruction_error(rows)
 
     def _feature_contributions(self, X: np.ndarray) -> tuple[np.ndarray, float]:

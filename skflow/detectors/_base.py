@@ -60,6 +60,10 @@ class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
     #: Whether known anomalies and auxiliary rows are learned from.
     _uses_contrast = False
 
+    def _as_table(self, X: Any) -> Any:
+        """X as a table, for leaves that take images as well."""
+        return X
+
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None) -> "BaseDetector":
         """Learn the bulk.

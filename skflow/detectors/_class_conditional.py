@@ -222,10 +222,12 @@ class ClassConditionalFlowDetector(FlowMixin, TorchDetector):
 
     # The class is one more column, the last, and a condition of the flow.
 
-    def _fit(self, X: np.ndarray, contrast: ContrastRows) -> np.ndarray | None:
+    def _fit(
+        self, X: np.ndarray, contrast: ContrastRows, seed: int | None = None
+    ) -> np.ndarray | None:
         self.is_ratio_ = contrast.n_rows > 0
         rare, auxiliary = (_with_class(rows, 1.0) for rows in contrast.sources)
-        held_out = super()._fit(_with_class(X, 0.0), ContrastRows(rare, auxiliary))
+        held_out = super()._fit(_with_class(X, 0.0), ContrastRows(rare, auxiliary), seed)
         return None if held_out is None else held_out[:, :-1]
 
     def _resolved_architecture(self, X: np.ndarray) -> dict[str, Any]:

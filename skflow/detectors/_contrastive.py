@@ -1,27 +1,25 @@
 """ContrastiveFlowDetector: rare events found with labelled examples or an auxiliary sample."""
 
-import math
 import warnings
 from numbers import Real
 from typing import Any
 
 import numpy as np
-import torch
 
 from .._sklearn import Interval, StrOptions, fit_context
 from ..objectives import BulkRare, Contrastive, Exposure, TwoPhase
-from ..training import Batch
 from ._contrast import ContrastRows, overlap
 from ._flow import FlowMixin
 from ._negatives import NEGATIVES, make_negatives
-from ._torch import CHUNK_ROWS, TorchDetector
+from ._torch import TorchDetector
+from ._two_phase import TwoPhaseMixin
 from ._validation import unchanged_on_error
 
 #: The bulk in a contrast sample may take this much of the bulk's density away, by default.
 MAX_TAKEN = 0.5
 
 
-class ContrastiveFlowDetector(FlowMixin, TorchDetector):
+class ContrastiveFlowDetector(TwoPhaseMixin, FlowMixin, TorchDetector):
     """Detect rare events with a flow that likes the bulk and dislikes a contrast sample.
 
     After a warm-up on the likelihood of the bulk, a short contrast phase lowers the density of the
@@ -190,7 +188,6 @@ class ContrastiveFlowDetector(FlowMixin, TorchDetector):
     }
     # Asked for by default, so that Pipeline(transform_input=["X_contrast"]) just works.
     __metadata_request__fit = {"X_contrast": True}
-    _n_phases = 2
     _uses_contrast = True
 
     def __init__(
@@ -331,51 +328,3 @@ class ContrastiveFlowDetector(FlowMixin, TorchDetector):
         if self.objective == "bulk_rare":
             return 1.0
         return 3.0 if bulk_share <= MAX_TAKEN / 3 else MAX_TAKEN / bulk_share
-
-    def _train(
-        self,
-        module: Any,
-        rows: Batch,
-        held_out: Batch | None,
-        generator: torch.Generator,
-        context: Any,
-    ) -> None:
-        """Warm up on the likelihood, freeze the clamp, then contrast."""
-        objective = self._make_objective()
-        n_steps = self._resolved_max_iter(len(rows.bulk))
-        n_warm_up = n_steps if rows.contrast is None else math.ceil(self.warm_up * n_steps)
-
-        def run(rows: Batch, max_iter: int, phase: str) -> bool:
-            return self._run_phase(
-                module, objective, rows, held_out, generator, max_iter, phase, context
-            )
-
-        stopped = False
-        if n_warm_up:
-            stopped = run(Batch(rows.bulk), n_warm_up, "warm-up")
-        objective.freeze(_nll(module, rows.bulk))
-        self.clamp_ = getattr(objective, "clamp", None)
-        if stopped or rows.contrast is None:
-            return
-        run(rows, max(1, n_steps - n_warm_up), "contrast")
-        if self.clamp_ is not None:
-            median = _nll(module, rows.bulk).median().item()
-            if median > self.clamp_:
-                found = (
-                    f"the clamp of {self.clamp_:.4g} nats lies below the bulk's median negative "
-                    f"log-density of {median:.4g}"
-                )
-                advice = (
-                    ": the contrast rows have destroyed the density of the bulk; lower "
-                    "contrast_weight, or give contrast rows that differ from it"
-                    if self.clamp == "auto"
-                    else ", so contrast rows that look like the bulk have no gradient; raise "
-                    "clamp, or leave it 'auto'"
-                )
-                warnings.warn(found + advice, UserWarning, stacklevel=2)
-
-
-@torch.no_grad()
-def _nll(module: Any, rows: torch.Tensor) -> torch.Tensor:
-    """Negative log-densities of the rows, chunk by chunk."""
-    return -torch.cat([module.log_prob(chunk) for chunk in rows.split(CHUNK_ROWS)])

@@ -98,9 +98,11 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
     def _fit_checked(self, X: Any, y: Any, X_contrast: Any = None) -> None:
         super()._fit_checked(X, y, X_contrast)
 
-    def _fit(self, X: np.ndarray, contrast: ContrastRows) -> np.ndarray | None:
+    def _fit(
+        self, X: np.ndarray, contrast: ContrastRows, seed: int | None = None
+    ) -> np.ndarray | None:
         device = self._device()
-        seed = resolve_seed(self.random_state)
+        seed = resolve_seed(self.random_state) if seed is None else seed
         generator = torch.Generator().manual_seed(seed)
         architecture = self._resolved_architecture(X)
         rows, held_out = self._split(X, contrast, generator)
@@ -140,6 +142,11 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
         self.weights_ = _arrays(module)
         context.call_on_fit_task_end(estimator=self, X=X)
         return None if held_out is None else held_out.bulk.numpy()
+
+    @property
+    def _chunk_rows(self) -> int:
+        """Rows scored at once."""
+        return CHUNK_ROWS
 
     def _is_small(self) -> bool:
         return self.batch_size * self.hidden_features < SMALL_STEP
@@ -272,22 +279,7 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
         }
 
     def _device(self, *, scoring: bool = False) -> torch.device:
-        if self.device == "auto":
-            return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        try:
-            device = torch.device(self.device)
-        except RuntimeError as error:
-            raise ValueError(
-                f"device must be 'auto' or a torch device such as 'cpu' or 'cuda'; "
-                f"got {self.device!r}"
-            ) from error
-        if device.type not in ("cpu", "cuda"):
-            raise ValueError(f"device must be a CPU or CUDA device; got {self.device!r}")
-        if device.type == "cuda" and not torch.cuda.is_available():
-            if scoring:  # trained elsewhere: the scores are the same here
-                return torch.device("cpu")
-            raise ValueError(f"device={self.device!r} needs CUDA, and torch finds none here")
-        return device
+        return resolve_device(self.device, scoring=scoring)
 
     def _rebuilt(self, dtype: torch.dtype = torch.float64) -> Any:
         """Build the fitted network from its arrays."""
@@ -317,13 +309,14 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
         """Apply ``compute(module, rows)`` to X, chunk by chunk, in float64."""
         device = self._device(scoring=True)
         module = self._scoring_module(device)
+        n_rows = self._chunk_rows
 
         @torch.no_grad()  # the mode is every thread's own
         def part(start: int) -> np.ndarray:
-            rows = torch.tensor(X[start : start + CHUNK_ROWS], device=device)
+            rows = torch.tensor(X[start : start + n_rows], device=device)
             return compute(module, rows).cpu().numpy()
 
-        return np.concatenate(map_in_threads(part, list(range(0, len(X), CHUNK_ROWS))))
+        return np.concatenate(map_in_threads(part, list(range(0, len(X), n_rows))))
 
     def _score_samples(self, X: np.ndarray) -> np.ndarray:
         return self._in_chunks(self._score_rows, X)
@@ -335,3 +328,22 @@ def _arrays(module: nn.Module) -> dict[str, np.ndarray]:
     return {
         name: value.detach().cpu().numpy().copy() for name, value in module.state_dict().items()
     }
+
+
+def resolve_device(name: Any, *, scoring: bool = False) -> torch.device:
+    """Return the torch device of the parameter `device`."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ValueError(
+            f"device must be 'auto' or a torch device such as 'cpu' or 'cuda'; got {name!r}"
+        ) from error
+    if device.type not in ("cpu", "cuda"):
+        raise ValueError(f"device must be a CPU or CUDA device; got {name!r}")
+    if device.type == "cuda" and not torch.cuda.is_available():
+        if scoring:  # trained elsewhere: the scores are the same here
+            return torch.device("cpu")
+        raise ValueError(f"device={name!r} needs CUDA, and torch finds none here")
+    return device

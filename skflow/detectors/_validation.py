@@ -178,7 +178,7 @@ def check_rows(detector: Any, X: Any, *, reset: bool, input_name: str = "X") -> 
     try:
         X = validate_data(
             detector,
-            X,
+            detector._as_table(X),
             dtype=np.float64,
             ensure_all_finite=False,
             ensure_min_samples=2 if reset else 1,

@@ -1,12 +1,13 @@
 """Normalizing flows in torch: exact densities, latent coordinates, inverses and samples."""
 
 from ._adapters import ForeignFlow, RowFlow
+from ._conv import ConvCoupling, ConvFlow
 from ._coupling import AdditiveCoupling, AffineCoupling, Coupling, SplineCoupling
 from ._flow import Flow
 from ._fused import fuse
 from ._layers import ActNorm, Standardize
 from ._linear import LULinear, Permutation, Rotation
-from ._networks import mlp
+from ._networks import conv, mlp
 from ._presets import is_preset, make_flow, realnvp, register_flow, registered_name, spline
 from ._spline import ElementwiseSpline, rational_quadratic
 
@@ -14,6 +15,8 @@ __all__ = [
     "ActNorm",
     "AdditiveCoupling",
     "AffineCoupling",
+    "ConvCoupling",
+    "ConvFlow",
     "Coupling",
     "ElementwiseSpline",
     "Flow",
@@ -24,6 +27,7 @@ __all__ = [
     "RowFlow",
     "SplineCoupling",
     "Standardize",
+    "conv",
     "fuse",
     "is_preset",
     "make_flow",

@@ -2,6 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -62,7 +63,11 @@ class Coupling(nn.Module, ABC):
             )
         widths = [n_inputs, hidden_features, hidden_features, self.n_parameters * n_moved]
         clip = [] if math.isinf(reach) else [nn.Hardtanh(-reach, reach)]
-        self.network = nn.Sequential(*clip, *mlp(widths, generator, zero_output=True))
+        self.network = nn.Sequential(*clip, *self._make_network(widths, generator))
+
+    def _make_network(self, widths: list[int], generator: torch.Generator | None) -> Any:
+        """Network from what is known to the parameters, zero at first."""
+        return mlp(widths, generator, zero_output=True)
 
     def _split(self, x: Tensor, condition: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """Features that pass, features that move, and the parameters of their map."""

@@ -38,6 +38,13 @@ class Standardize(nn.Module):
         self.mean.copy_(mean * unit)
         self.scale.copy_(torch.where(constant, torch.ones_like(scale), scale))
 
+    def initialize_as_one(self, x: Tensor) -> None:
+        """Shift and scale all features alike, as pixels."""
+        alike = Standardize(1)
+        alike.initialize(x.reshape(-1, 1))
+        self.mean.fill_(alike.mean.item())
+        self.scale.fill_(alike.scale.item())
+
     def forward(self, x: Tensor, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:
         # Halves, so that the difference of two huge numbers does not overflow.
         z = (0.5 * x.double() - 0.5 * self.mean) / (0.5 * self.scale)

@@ -1,7 +1,8 @@
-"""Small dense networks, initialised from a private generator."""
+"""Layers and small networks, initialised from a private generator."""
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import nn
@@ -10,15 +11,33 @@ from torch import nn
 def linear(
     in_features: int, out_features: int, generator: torch.Generator | None, *, zero: bool = False
 ) -> nn.Linear:
-    """Make a linear layer without touching torch's global generator.
-
-    Weights and biases are uniform within ``1 / sqrt(in_features)``, torch's own rule for
-    `torch.nn.Linear`, or all zero.
-    """
-    # Made without values, because torch's own would come from the global generator.
+    """Make a linear layer without touching torch's global generator."""
     layer = nn.Linear(in_features, out_features, device="meta")
+    return _drawn(layer, in_features, generator, zero)
+
+
+def conv(
+    in_channels: int,
+    out_channels: int,
+    kernel_size: int,
+    generator: torch.Generator | None,
+    *,
+    stride: int = 1,
+    zero: bool = False,
+) -> nn.Conv2d:
+    """Make a convolution that keeps the size of maps (but for `stride`), likewise."""
+    padding = kernel_size // 2
+    layer = nn.Conv2d(in_channels, out_channels, kernel_size, stride, padding, device="meta")
+    return _drawn(layer, in_channels * kernel_size**2, generator, zero)
+
+
+def _drawn(layer: Any, n_inputs: int, generator: torch.Generator | None, zero: bool) -> Any:
+    """Give a layer that has no values its first ones: torch's own would be of its global generator.
+
+    Weights and biases are uniform within ``1 / sqrt(n_inputs)``, torch's rule, or all zero.
+    """
     layer.to_empty(device=torch.get_default_device())
-    bound = 0.0 if zero else in_features**-0.5
+    bound = 0.0 if zero else n_inputs**-0.5
     with torch.no_grad():
         layer.weight.uniform_(-bound, bound, generator=generator)
         layer.bias.uniform_(-bound, bound, generator=generator)

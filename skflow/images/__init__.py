@@ -1,5 +1,9 @@
-"""Camera images and photos as features."""
+"""Camera images and photos: features, synthetic anomalies, and detectors that localise."""
 
+from ._fastflow import FastFlowDetector
+from ._features import FrozenFeatures
+from ._moco import MoCoTransformer
 from ._square import HexToSquare
+from ._synthetic import make_anomalies
 
-__all__ = ["HexToSquare"]
+__all__ = ["FastFlowDetector", "FrozenFeatures", "HexToSquare", "MoCoTransformer", "make_anomalies"]

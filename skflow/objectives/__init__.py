@@ -5,6 +5,8 @@ from ._class_conditional import ClassConditional, as_other_class
 from ._contrastive import Contrastive
 from ._exposure import Exposure
 from ._likelihood import Likelihood
+from ._local import LocalBulkRare, LocalContrastive
+from ._momentum_contrast import MomentumContrast
 from ._reconstruction import Reconstruction
 from ._two_phase import TwoPhase
 
@@ -14,6 +16,9 @@ __all__ = [
     "Contrastive",
     "Exposure",
     "Likelihood",
+    "LocalBulkRare",
+    "LocalContrastive",
+    "MomentumContrast",
     "Reconstruction",
     "TwoPhase",
     "as_other_class",

@@ -1,0 +1,112 @@
+"""A small residual network for images, whose rows do not depend on each other."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate, relu
+
+from ..flows import conv, mlp
+
+#: Channels in a group that is normalised as one.
+GROUP = 8
+
+
+class _Residual(nn.Module):
+    """Two 3x3 convolutions beside the identity: He et al. 2016, arXiv:1512.03385.
+
+    With group normalisation (Wu and He 2018, arXiv:1803.08494): batch normalisation would make the
+    features of an image depend on the others, and lets momentum contrast cheat.
+    """
+
+    def __init__(self, n_in: int, n_out: int, stride: int, generator: torch.Generator | None):
+        super().__init__()
+        self.first = conv(n_in, n_out, 3, generator, stride=stride)
+        self.second = conv(n_out, n_out, 3, generator)
+        self.norms = nn.ModuleList(nn.GroupNorm(max(n_out // GROUP, 1), n_out) for _ in range(2))
+        keeps = n_in == n_out and stride == 1
+        self.shortcut = nn.Identity() if keeps else conv(n_in, n_out, 1, generator, stride=stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = relu(self.norms[0](self.first(x)))
+        return relu(self.norms[1](self.second(h)) + self.shortcut(x))
+
+
+class SmallResNet(nn.Module):
+    """Three stages of residual blocks, each half as fine and twice as wide, and a projection.
+
+    Parameters
+    ----------
+    in_channels : int
+        Channels of the images.
+    n_features : int
+        Number of features.
+    width : int
+        Channels of the first stage.
+    generator : torch.Generator or None
+        Where the initial weights are drawn from.
+    """
+
+    def __init__(
+        self, in_channels: int, n_features: int, width: int, generator: torch.Generator | None
+    ):
+        super().__init__()
+        self.stem = conv(in_channels, width, 3, generator)
+        self.stages = nn.ModuleList(
+            _Residual(n_in, n_out, 2, generator)
+            for n_in, n_out in ((width, width), (width, 2 * width), (2 * width, 4 * width))
+        )
+        self.projection = mlp([4 * width, 4 * width, n_features], generator)
+
+    def maps(self, x: Tensor) -> list[Tensor]:
+        """Output of every stage."""
+        x, out = relu(self.stem(x)), []
+        for stage in self.stages:
+            x = stage(x)
+            out.append(x)
+        return out
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.projection(self.maps(x)[-1].mean(dim=(2, 3)))
+
+
+class Standardized(nn.Module):
+    """An encoder behind standardised, and perhaps coarsened and enlarged, images.
+
+    Parameters
+    ----------
+    encoder : torch.nn.Module
+        Gets images (n, c, h, w).
+    resolution : int or None
+        Shrink images to so many pixels a side first: what the encoder learns is then what can be
+        seen in small images.
+    input_size : int or None
+        Enlarge images to so many pixels a side, bilinearly.
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, encoder: nn.Module, resolution: int | None, input_size: int | None):
+        super().__init__()
+        self.encoder = encoder
+        self.sizes = [size for size in (resolution, input_size) if size is not None]
+        self.register_buffer("mean", torch.zeros(()))
+        self.register_buffer("scale", torch.ones(()))
+
+    def initialize(self, x: Tensor) -> None:
+        """Mean and standard deviation of all values."""
+        self.mean.copy_(x.mean())
+        self.scale.copy_(x.std(correction=0).clamp(min=torch.finfo(x.dtype).tiny))
+
+    def images(self, x: Tensor) -> Tensor:
+        """What the encoder sees."""
+        for size in self.sizes:
+            shrinks = size < min(x.shape[2:])
+            x = interpolate(x, (size, size), mode="bilinear", antialias=shrinks)
+        return x
+
+    def standardized(self, x: Tensor) -> Tensor:
+        """Images in standard deviations from the mean; far outliers are clipped."""
+        return ((x - self.mean) / self.scale).clamp(-1e6, 1e6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.encoder(self.images(x))

@@ -1,0 +1,237 @@
+"""Features of images: momentum contrast, and modules that others have trained."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import Normalizer
+
+from skflow import RealNVPOutlierDetector
+from skflow.images import FrozenFeatures, MoCoTransformer
+from skflow.images._augment import Augment
+from skflow.objectives import MomentumContrast
+from skflow.training import Batch
+
+SHAPE = (10, 12)
+
+
+@pytest.fixture(scope="module")
+def images():
+    """Bars of five widths, anywhere and at any brightness; y is the width."""
+    rng = np.random.RandomState(0)
+    y = rng.randint(5, size=400)
+    X = 0.1 * rng.normal(size=(400, *SHAPE))
+    for image, width in zip(X, y, strict=True):
+        start = rng.randint(12 - width)
+        image[:, start : start + width + 1] += rng.uniform(0.5, 1.5)
+    return X, y
+
+
+@pytest.fixture
+def moco():
+    return MoCoTransformer(width=8, n_features=16, max_iter=150, batch_size=64, random_state=0)
+
+
+class TestMoCo:
+    def test_learns_what_images_show(self, moco, images):
+        X, y = images
+        moco.fit(X)
+        assert moco.history_["loss"][-1] < 0.9 * moco.history_["loss"][0]
+        features = moco.transform(X)
+        untrained = clone(moco).set_params(max_iter=0).fit(X).transform(X)
+
+        def linear_probe(F):
+            F = Normalizer().fit_transform(F)
+            return (
+                LogisticRegression(max_iter=2000, C=100)
+                .fit(F[:200], y[:200])
+                .score(F[200:], y[200:])
+            )
+
+        assert features.shape == (400, 16)
+        assert linear_probe(features) > linear_probe(untrained) + 0.05
+
+    def test_rows_shapes_and_seeds(self, moco, images):
+        X, _ = images
+        moco.set_params(max_iter=3)
+        of_images = clone(moco).fit(X).transform(X[:9])
+        table = clone(moco).set_params(image_shape=SHAPE).fit(X.reshape(400, -1))
+        np.testing.assert_array_equal(of_images, table.transform(X[:9].reshape(9, -1)))
+        np.testing.assert_allclose(table.transform(X[:3]), of_images[:3], rtol=1e-4, atol=1e-5)
+        maps = table.feature_maps(X[:3])
+        assert [m.shape for m in maps] == [(3, 8, 5, 6), (3, 16, 3, 3), (3, 32, 2, 2)]
+        assert table.get_feature_names_out().tolist()[:2] == [
+            "mocotransformer0",
+            "mocotransformer1",
+        ]
+
+    def test_goes_on_from_weights(self, moco, images, tmp_path):
+        X, _ = images
+        moco.set_params(max_iter=20).fit(X)
+        moco.save_weights(tmp_path / "moco.safetensors")
+        same = clone(moco).set_params(weights=tmp_path / "moco.safetensors", max_iter=0).fit(X)
+        np.testing.assert_array_equal(same.transform(X[:5]), moco.transform(X[:5]))
+        before = moco.transform(X[:5])
+        moco.set_params(warm_start=True, max_iter=1, learning_rate=1e-9).fit(X)
+        np.testing.assert_allclose(moco.transform(X[:5]), before, rtol=1e-3, atol=1e-4)
+        assert list(tmp_path.iterdir()) == [tmp_path / "moco.safetensors"]
+
+    def test_weights_that_do_not_fit(self, moco, images, tmp_path):
+        X, _ = images
+        moco.set_params(max_iter=0).fit(X).save_weights(tmp_path / "moco.safetensors")
+        wider = clone(moco).set_params(width=16, weights=tmp_path / "moco.safetensors")
+        with pytest.raises(ValueError, match=r"must hold the encoder's weights; \d+ differ"):
+            wider.fit(X)
+        with pytest.raises(ValueError, match="there is none at"):
+            clone(moco).set_params(weights=tmp_path / "none").fit(X)
+
+    def test_low_resolution_recipe(self, moco, images):
+        """Images are shrunk, then enlarged: what only fine images show is gone."""
+        X, _ = images
+        checkers = np.indices(SHAPE).sum(axis=0) % 2 - 0.5
+        moco.set_params(max_iter=0, resolution=3, input_size=12).fit(X)
+        fine = np.stack([X[0], X[0] + 0.3 * checkers])
+        a, b = moco.transform(fine)
+        sharp = clone(moco).set_params(resolution=None, input_size=None).fit(X).transform(fine)
+        assert np.linalg.norm(a - b) < 0.3 * np.linalg.norm(sharp[0] - sharp[1])
+
+    def test_an_encoder_of_ones_own(self, moco, images):
+        X, _ = images
+        torch.manual_seed(0)
+        encoder = torch.nn.Sequential(torch.nn.Conv2d(1, 6, 3), torch.nn.ReLU())
+        before = encoder[0].weight.clone()
+        moco.set_params(encoder=encoder, max_iter=5).fit(X)
+        assert moco.transform(X[:4]).shape == (4, 6)
+        assert moco.feature_maps(X[:4])[0].shape == (4, 6, 8, 10)
+        torch.testing.assert_close(encoder[0].weight, before)  # a copy was trained
+        with pytest.raises(ValueError, match="encoder cannot take images of shape"):
+            moco.set_params(encoder=torch.nn.Conv2d(3, 6, 3)).fit(X)
+
+    def test_the_paper_s_pipeline(self, moco, images):
+        X, _ = images
+        flow = RealNVPOutlierDetector(noise=0.1, max_iter=20, random_state=0)
+        pipeline = make_pipeline(moco.set_params(max_iter=5), Normalizer(), flow).fit(X)
+        assert pipeline.score_samples(X[:7]).shape == (7,)
+
+
+class TestMomentumContrast:
+    @pytest.fixture
+    def encoder(self):
+        torch.manual_seed(0)
+        return torch.nn.Linear(4, 3)
+
+    def make(self, encoder, view=lambda rows: rows, **params):
+        defaults = {"n_features": 3, "queue_size": 6, "momentum": 0.9, "temperature": 0.5}
+        generator = torch.Generator().manual_seed(0)
+        return MomentumContrast(encoder, view, **{**defaults, **params}, generator=generator)
+
+    def test_loss_by_hand(self, encoder):
+        objective = self.make(encoder)
+        rows = torch.randn(5, 4)
+        unit = torch.nn.functional.normalize(encoder(rows), dim=1)
+        positive = torch.exp((unit * unit).sum(dim=1) / 0.5)
+        negative = torch.exp(unit @ objective.queue.T / 0.5).sum(dim=1)
+        expected = -torch.log(positive / (positive + negative)).mean()
+        torch.testing.assert_close(objective(encoder.eval(), Batch(rows)), expected)
+
+    def test_keys_enter_the_queue_in_turn(self, encoder):
+        objective = self.make(encoder, momentum=0.0)
+        first = objective.queue.clone()
+        rows = torch.randn(4, 4)
+        objective(encoder.train(), Batch(rows))
+        keys = torch.nn.functional.normalize(encoder(rows), dim=1)
+        torch.testing.assert_close(objective.queue, torch.cat([keys, first[4:]]))
+        objective(encoder.train(), Batch(rows))
+        torch.testing.assert_close(objective.queue[[4, 5, 0, 1]], keys)
+        before = objective.queue
+        objective(encoder.eval(), Batch(rows))
+        assert objective.queue is before
+
+    def test_the_keys_encoder_follows(self, encoder):
+        objective = self.make(encoder)
+        former = objective.key_encoder.weight.clone()
+        with torch.no_grad():
+            encoder.weight.add_(1.0)
+        objective(encoder.train(), Batch(torch.randn(2, 4)))
+        torch.testing.assert_close(objective.key_encoder.weight, former + 0.1)
+        assert not objective.key_encoder.weight.requires_grad
+
+
+class TestAugment:
+    def view(self, x, **limits):
+        defaults = {"shift": 0.0, "rotation": 0.0, "intensity": 0.0, "noise": 0.0}
+        return Augment(**{**defaults, **limits}, generator=torch.Generator().manual_seed(0))(x)
+
+    @pytest.fixture
+    def points(self):
+        """A bright pixel in each of many images."""
+        x = torch.zeros(300, 1, 21, 31)
+        x[:, :, 10, 20] = 1.0
+        return x
+
+    def places(self, views):
+        grid = torch.stack(
+            torch.meshgrid(torch.arange(21.0) - 10, torch.arange(31.0) - 15, indexing="ij")
+        )
+        light = views / views.sum(dim=(2, 3), keepdim=True)
+        return (light * grid).sum(dim=(2, 3))
+
+    def test_nothing(self, points):
+        torch.testing.assert_close(self.view(points), points)
+
+    def test_shifts(self, points):
+        places = self.places(self.view(points, shift=0.1))
+        moved = (places - torch.tensor([0.0, 5.0])).abs().amax(dim=0)
+        assert (moved <= torch.tensor([2.2, 3.2])).all()
+        assert (moved > torch.tensor([1.8, 2.7])).all()
+
+    def test_turns_keep_distances(self, points):
+        places = self.places(self.view(points, rotation=30.0))
+        distance = places.norm(dim=1)
+        torch.testing.assert_close(distance, torch.full_like(distance, 5.0), rtol=0, atol=0.15)
+        angle = torch.atan2(places[:, 0], places[:, 1]).abs().max() * 180 / torch.pi
+        assert 28 < angle < 31
+
+    def test_brightness_and_noise(self):
+        x = torch.randn(200, 1, 20, 20, generator=torch.Generator().manual_seed(1))
+        brighter = self.view(x, intensity=0.3).mean(dim=(1, 2, 3)) - x.mean(dim=(1, 2, 3))
+        assert 0.2 < brighter.abs().max() < 0.45
+        noisier = (self.view(x, noise=0.5) - x).std(dim=(1, 2, 3))
+        assert noisier.max() < 0.55
+        assert 0.2 < noisier.mean() < 0.3
+
+
+class TestFrozenFeatures:
+    @pytest.fixture
+    def module(self):
+        torch.manual_seed(0)
+        return torch.nn.Sequential(
+            torch.nn.Conv2d(1, 4, 3), torch.nn.BatchNorm2d(4), torch.nn.ReLU()
+        ).train()
+
+    def test_is_the_module(self, module, images):
+        X, _ = images
+        frozen = FrozenFeatures(module).fit(X)
+        with torch.no_grad():
+            expected = module.eval()(torch.tensor(X[:9, None], dtype=torch.float32))
+        np.testing.assert_allclose(frozen.feature_maps(X[:9])[0], expected, rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(
+            frozen.transform(X[:9]), expected.mean(dim=(2, 3)), rtol=1e-4, atol=1e-6
+        )
+
+    def test_layers(self, module, images):
+        X, _ = images
+        frozen = FrozenFeatures(module, layers=("0", "2")).fit(X)
+        assert frozen.transform(X[:2]).shape == (2, 8)
+        assert len(frozen.feature_maps(X[:2])) == 2
+        with pytest.raises(ValueError, match=r"layers must be names of submodules.*got \['7'\]"):
+            FrozenFeatures(module, layers=["7"]).fit(X)
+
+    def test_grey_images_for_colour_modules(self, images):
+        X, _ = images
+        colour = torch.nn.Conv2d(3, 5, 1)
+        assert FrozenFeatures(colour, channels=3).fit_transform(X).shape == (400, 5)
+        with pytest.raises(ValueError, match="module cannot take images of shape"):
+            FrozenFeatures(colour).fit(X)
