@@ -9,8 +9,9 @@ import numpy as np
 from sklearn.datasets import fetch_kddcup99, load_breast_cancer, load_digits, load_wine
 
 from .._hints import got_name
-from ..datasets import fetch_adbench, fetch_fact_tables, fetch_magic
+from ..datasets import fetch_adbench, fetch_fact_tables, fetch_image_set, fetch_magic
 from ..datasets._adbench import adbench_names
+from ..datasets._image_sets import SETS, local_image_set
 
 #: Between two tables, of which the second has the anomalies.
 AGAINST = " against "
@@ -49,6 +50,10 @@ def load_table(name: str) -> Table:
           digit 8) and ``sklearn/wine`` (class 2), which come with scikit-learn.
         - ``sklearn/kddcup99-http`` and ``sklearn/kddcup99-smtp`` (attacks), which scikit-learn
           downloads.
+        - ``images/mnist-3`` and so on, also of ``notmnist`` and ``cifar10``: images of one class
+          are the bulk, those of all others the anomalies; pixels in rows, from 0 to 1.
+          ``images/notmnist``: all of them, as an auxiliary sample;
+          `skflow.datasets.fetch_image_set`.
         - ``A against B``, of two of these: normal rows of A are the bulk, those of B the
           anomalies, as when one set of images is told from another.
 
@@ -107,7 +112,7 @@ def table_names(pattern: str) -> list[str]:
     """
     if not any(character in pattern for character in "*?["):
         return [_find(pattern)]
-    at_hand = [name for name in LOADERS if name not in DOWNLOADED]
+    at_hand = [name for name in LOADERS if name not in DOWNLOADED and _is_at_hand(name)]
     for folder in ("adbench", "features"):
         there, known = adbench_names(folder)
         at_hand += [f"{folder}/{name}" for name in there or known]
@@ -171,6 +176,18 @@ def _kddcup99(subset: str) -> Rows:
     return np.asarray(X, dtype=np.float64), np.where(label == b"normal.", 1, -1)
 
 
+def _images(name: str, bulk: int | None) -> Rows:
+    images, label = fetch_image_set(name, return_X_y=True)
+    X = images.reshape(len(images), -1) / 255.0
+    return X, np.where((label == bulk) | (bulk is None), 1, -1)
+
+
+def _is_at_hand(name: str) -> bool:
+    """Whether images need no download."""
+    folder, _, rest = name.partition("/")
+    return folder != "images" or local_image_set(rest.partition("-")[0]) is not None
+
+
 LOADERS: dict[str, Callable[[], Rows]] = {
     "magic/gamma-bulk": partial(_magic, bulk="gamma"),
     "magic/gamma-bulk-no-extraction": partial(_magic, bulk="gamma", extraction_features=False),
@@ -183,6 +200,8 @@ LOADERS: dict[str, Callable[[], Rows]] = {
     "sklearn/wine": partial(_sklearn, load_wine, anomaly=2),
     "sklearn/kddcup99-http": partial(_kddcup99, "http"),
     "sklearn/kddcup99-smtp": partial(_kddcup99, "smtp"),
+    **{f"images/{name}": partial(_images, name, None) for name in SETS},
+    **{f"images/{name}-{k}": partial(_images, name, k) for name in SETS for k in range(10)},
 }
 DOWNLOADED = ("sklearn/kddcup99-http", "sklearn/kddcup99-smtp")
 
