@@ -23,7 +23,12 @@ from skflow.calibration import (
     ThresholdDetector,
     TunedThresholdDetectorCV,
 )
-from skflow.images import FastFlowDetector, FrozenFeatures, MoCoTransformer
+from skflow.images import (
+    FastFlowDetector,
+    FrozenFeatures,
+    MoCoTransformer,
+    TransformationDetector,
+)
 from skflow.interop import PyODDetector
 
 ESTIMATORS = [
@@ -50,6 +55,7 @@ ESTIMATORS = [
     FastFlowDetector(objective="contrastive", nan_policy="omit", max_iter=10, n_blocks=2),
     MoCoTransformer(width=8, n_features=4, max_iter=5),
     FrozenFeatures(torch.nn.Tanh()),
+    TransformationDetector(max_iter=10, hidden_features=4),
     PyODDetector(KNN()),
     CalibratedDetectorCV(MahalanobisDetector()),
     CalibratedDetectorCV(IsolationForest(n_estimators=5, random_state=0), method="sigmoid", cv=2),

@@ -5,5 +5,13 @@ from ._features import FrozenFeatures
 from ._moco import MoCoTransformer
 from ._square import HexToSquare
 from ._synthetic import make_anomalies
+from ._transformation import TransformationDetector
 
-__all__ = ["FastFlowDetector", "FrozenFeatures", "HexToSquare", "MoCoTransformer", "make_anomalies"]
+__all__ = [
+    "FastFlowDetector",
+    "FrozenFeatures",
+    "HexToSquare",
+    "MoCoTransformer",
+    "TransformationDetector",
+    "make_anomalies",
+]
