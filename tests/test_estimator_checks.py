@@ -24,6 +24,7 @@ from skflow.calibration import (
     TunedThresholdDetectorCV,
 )
 from skflow.images import (
+    CSIDetector,
     FastFlowDetector,
     FrozenFeatures,
     MoCoTransformer,
@@ -51,8 +52,9 @@ ESTIMATORS = [
     FlowNeighborsDetector(),
     FlowNeighborsDetector(n_neighbors=3, trim=0.1, nan_policy="omit"),
     RareEventDetector(RealNVPOutlierDetector(max_iter=50, n_blocks=2)),
-    FastFlowDetector(max_iter=20, n_blocks=2, hidden_features=8),
-    FastFlowDetector(objective="contrastive", nan_policy="omit", max_iter=10, n_blocks=2),
+    CSIDetector(max_iter=5, hidden_features=4, latent_features=4),
+    FastFlowDetector(max_iter=10, n_blocks=2, hidden_features=8),
+    FastFlowDetector(objective="likelihood", nan_policy="omit", max_iter=20, n_blocks=2),
     MoCoTransformer(width=8, n_features=4, max_iter=5),
     FrozenFeatures(torch.nn.Tanh()),
     TransformationDetector(max_iter=10, hidden_features=4),

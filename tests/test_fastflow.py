@@ -8,7 +8,15 @@ import torch
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 
-from skflow.images import FastFlowDetector, FrozenFeatures, MoCoTransformer
+from skflow import AutoencoderDetector
+from skflow.calibration import ConformalDetector
+from skflow.images import (
+    CSIDetector,
+    FastFlowDetector,
+    FrozenFeatures,
+    MoCoTransformer,
+    TransformationDetector,
+)
 from skflow.metrics import roc_auc_score
 from skflow.objectives import LocalBulkRare, LocalContrastive
 from skflow.training import Batch
@@ -42,7 +50,9 @@ def bulk():
 
 @pytest.fixture
 def quick():
-    return FastFlowDetector(max_iter=150, n_blocks=4, hidden_features=16, random_state=0)
+    return FastFlowDetector(
+        objective="likelihood", max_iter=150, n_blocks=4, hidden_features=16, random_state=0
+    )
 
 
 def image_auroc(detector, ordinary, anomalous):
@@ -121,6 +131,30 @@ def test_seeds_and_pickles(quick, bulk):
     np.testing.assert_array_equal(first.score_samples(bulk), second.score_samples(bulk))
     again = pickle.loads(pickle.dumps(first))
     np.testing.assert_array_equal(first.anomaly_map(bulk[:3]), again.anomaly_map(bulk[:3]))
+
+
+@pytest.mark.parametrize(
+    "detector",
+    [
+        FastFlowDetector(max_iter=3, n_blocks=2),
+        AutoencoderDetector(architecture="conv", max_iter=3),
+        CSIDetector(max_iter=3, hidden_features=4),
+        TransformationDetector(max_iter=3, hidden_features=4),
+    ],
+)
+def test_thresholds_by_a_second_fit_and_detectors_around(detector, bulk):
+    """Copies that are fitted inside know the shape of the images, too."""
+    detector.set_params(early_stopping=False, random_state=0)
+    assert np.isfinite(clone(detector).fit(bulk[:40]).offset_)
+    flat = bulk[:40].reshape(40, -1)
+    around = ConformalDetector(clone(detector).set_params(image_shape=SHAPE), cv=2)
+    assert around.fit(flat).p_values(flat[:3]).shape == (3,)
+
+
+def test_the_number_of_steps_grows_with_that_of_images():
+    detector = FastFlowDetector()
+    steps = [detector._resolved_max_iter(n) for n in (4, 400, 10**6)]
+    assert steps == [100, 600, 3000]
 
 
 def test_smoothing_and_pooling(quick, bulk):

@@ -194,10 +194,14 @@ class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
         if seed is not None and "random_state" in copy.get_params(deep=False):
             copy.set_params(random_state=seed)
         copy._validate_params()
-        copy.n_features_in_ = self.n_features_in_
-        if hasattr(self, "feature_names_in_"):
-            copy.feature_names_in_ = self.feature_names_in_
+        copy._take_columns_of(self)
         return copy, copy._fit(bulk, contrast)
+
+    def _take_columns_of(self, other: Any) -> None:
+        """Go without the validation of X, which was another detector's."""
+        self.n_features_in_ = other.n_features_in_
+        if hasattr(other, "feature_names_in_"):
+            self.feature_names_in_ = other.feature_names_in_
 
     def _on_finite_rows(self, X: np.ndarray, compute: Any, width: int | None = None) -> np.ndarray:
         """Apply `compute` to the rows without NaN and leave NaN in the others."""

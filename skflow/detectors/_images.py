@@ -105,3 +105,9 @@ class ImageMixin:
         if not hasattr(self, "image_shape_") and len(sizes) > 1:  # the X of `fit`
             self.image_shape_ = resolve_image_shape(self.image_shape, X, math.prod(sizes[1:]))
         return as_table(X, getattr(self, "image_shape_", None))
+
+    def _take_columns_of(self: Any, other: Any) -> None:
+        super()._take_columns_of(other)  # type: ignore[misc]
+        rows = np.empty((0, other.n_features_in_))
+        given = self.image_shape or getattr(other, "image_shape_", None)
+        self.image_shape_ = resolve_image_shape(given, rows, other.n_features_in_)

@@ -1,5 +1,6 @@
 """Camera images and photos: features, synthetic anomalies, and detectors that localise."""
 
+from ._csi import CSIDetector
 from ._fastflow import FastFlowDetector
 from ._features import FrozenFeatures
 from ._moco import MoCoTransformer
@@ -8,6 +9,7 @@ from ._synthetic import make_anomalies
 from ._transformation import TransformationDetector
 
 __all__ = [
+    "CSIDetector",
     "FastFlowDetector",
     "FrozenFeatures",
     "HexToSquare",

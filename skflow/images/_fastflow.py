@@ -41,10 +41,10 @@ class FastFlowDetector(ImageMixin, TwoPhaseMixin, TorchDetector):
     maps of a backbone, at every position and several resolutions. Where it is low, something is
     unusual: `anomaly_map` shows where, and the score of an image is its most unusual place.
 
-    With ``objective="contrastive"`` or ``"bulk_rare"`` synthetic anomalies, planted in the
-    training images, are made improbable, there where they were planted: the self-supervised flow
-    of Chiu and Lai [2]_. Images with y = -1 and those of `X_contrast` are then contrasted as well,
-    as a whole.
+    By default synthetic anomalies, planted in the training images, are made improbable, there
+    where they were planted, as in the self-supervised flow of Chiu and Lai [2]_. Images with
+    y = -1 and those of `X_contrast` are contrasted as well, as a whole. FastFlow itself, without
+    any of these, is ``objective="likelihood"``.
 
     Parameters
     ----------
@@ -55,8 +55,8 @@ class FastFlowDetector(ImageMixin, TwoPhaseMixin, TorchDetector):
     image_shape : tuple of two or three ints, or None, default=None
         (height, width) or (height, width, channels) of the images in the rows of X. None is the
         shape of X; for a table, that of square images with one or three channels, else one line.
-    objective : {"likelihood", "contrastive", "bulk_rare"}, default="likelihood"
-        What is minimised; see `ContrastiveFlowDetector` for the last two.
+    objective : {"contrastive", "bulk_rare", "likelihood"}, default="contrastive"
+        What is minimised; see `ContrastiveFlowDetector` for the first two.
     anomalies : sequence of str or None, default=("cut_paste", "texture", "noise", "erased")
         Kinds of synthetic anomalies, as for `make_anomalies`; None for none.
     contrast_weight : float, default=1.0
@@ -78,7 +78,7 @@ class FastFlowDetector(ImageMixin, TwoPhaseMixin, TorchDetector):
         Share of the bulk below the threshold: of the training rows for a float; for "auto", 5 %
         of held-out rows (those of early stopping, else of a second fit on the other rows).
     max_iter : "auto" or int, default="auto"
-        Optimiser steps; "auto" is ``10 * sqrt(n)`` for n training rows, at least 100 and at
+        Optimiser steps; "auto" is ``30 * sqrt(n)`` for n training images, at least 100 and at
         most 3,000.
     batch_size : int, default=64
         Images a step.
@@ -167,7 +167,7 @@ class FastFlowDetector(ImageMixin, TwoPhaseMixin, TorchDetector):
         *,
         backbone: Any = "pixels",
         image_shape: Any = None,
-        objective: str = "likelihood",
+        objective: str = "contrastive",
         anomalies: Sequence[str] | None = tuple(PHOTO),
         contrast_weight: float = 1.0,
         clamp_margin: float = 3.0,
@@ -310,6 +310,11 @@ class FastFlowDetector(ImageMixin, TwoPhaseMixin, TorchDetector):
         std = scale.new_zeros(self.architecture_["n_features"])
         std[: len(scale)] = self.noise * scale
         return Noise(std if self.noise else None)
+
+    def _resolved_max_iter(self, n_samples: int) -> int:
+        if self.max_iter != "auto":
+            return super()._resolved_max_iter(n_samples)
+        return min(max(100, int(30 * math.sqrt(n_samples))), 3000)
 
     def _is_small(self) -> bool:
         return self.batch_size * math.prod(self.image_shape_) < SMALL_STEP

@@ -8,6 +8,7 @@ from ._likelihood import Likelihood
 from ._local import LocalBulkRare, LocalContrastive
 from ._momentum_contrast import MomentumContrast
 from ._reconstruction import Reconstruction
+from ._shifted_instances import ShiftedInstances
 from ._two_phase import TwoPhase
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "LocalContrastive",
     "MomentumContrast",
     "Reconstruction",
+    "ShiftedInstances",
     "TwoPhase",
     "as_other_class",
 ]
