@@ -84,6 +84,9 @@ class TestMoCo:
         wider = clone(moco).set_params(width=16, weights=tmp_path / "moco.safetensors")
         with pytest.raises(ValueError, match=r"must hold the encoder's weights; \d+ differ"):
             wider.fit(X)
+        (tmp_path / "bad").write_bytes(b"no weights")
+        with pytest.raises(ValueError, match="weights must be a safetensors file"):
+            clone(moco).set_params(weights=tmp_path / "bad").fit(X)
         with pytest.raises(ValueError, match="there is none at"):
             clone(moco).set_params(weights=tmp_path / "none").fit(X)
 
@@ -228,6 +231,27 @@ class TestFrozenFeatures:
         assert len(frozen.feature_maps(X[:2])) == 2
         with pytest.raises(ValueError, match=r"layers must be names of submodules.*got \['7'\]"):
             FrozenFeatures(module, layers=["7"]).fit(X)
+
+    def test_layers_before_in_place_ones(self, images):
+        X, _ = images
+        convolution = torch.nn.Conv2d(1, 4, 3)
+        module = torch.nn.Sequential(convolution, torch.nn.ReLU(inplace=True))
+        maps = FrozenFeatures(module, layers=["0"]).fit(X).feature_maps(X[:9])[0]
+        assert maps.min() < 0
+
+    def test_what_is_no_map(self, images):
+        X, _ = images
+        for module in (torch.nn.Flatten(0), torch.nn.Flatten(1, 2)):
+            with pytest.raises(ValueError, match=r"must be features \(n, k\) or maps"):
+                FrozenFeatures(module).fit(X)
+
+    def test_a_failed_fit_changes_nothing(self, images):
+        X, _ = images
+        frozen = FrozenFeatures(torch.nn.Conv2d(1, 4, 5)).fit(X)
+        before = frozen.transform(X[:3])
+        with pytest.raises(ValueError, match="module cannot take images"):
+            frozen.fit(np.zeros((5, 2, 2)))
+        np.testing.assert_array_equal(frozen.transform(X[:3]), before)
 
     def test_grey_images_for_colour_modules(self, images):
         X, _ = images

@@ -1,6 +1,7 @@
 """Images as rows: their shape, and rows that were given as images."""
 
 import math
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -43,7 +44,9 @@ def resolve_image_shape(image_shape: Any, X: Any, n_features: int) -> tuple[int,
                 return side, side, channels
         return 1, n_features, 1
     sizes = tuple(image_shape) if isinstance(image_shape, tuple | list) else ()
-    if len(sizes) not in (2, 3) or any(int(size) != size or size < 1 for size in sizes):
+    if len(sizes) not in (2, 3) or not all(
+        isinstance(size, Integral) and int(size) > 0 for size in sizes
+    ):
         raise ValueError(
             "image_shape must be (height, width) or (height, width, channels), whole numbers of "
             f"at least 1; got {image_shape!r}"
@@ -82,7 +85,7 @@ def as_table(X: Any, shape: tuple[int, int, int] | None) -> Any:
     X = np.asarray(X)
     if shape is not None and _with_channels(X.shape[1:]) != shape:
         raise ValueError(f"images must have the shape {shape} of those in fit; got {X.shape[1:]}")
-    return X.reshape(len(X), -1)
+    return X.reshape(len(X), math.prod(X.shape[1:]))
 
 
 def as_maps(rows: Tensor, shape: tuple[int, int, int]) -> Tensor:

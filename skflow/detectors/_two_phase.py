@@ -51,7 +51,7 @@ class TwoPhaseMixin:
                 advice = (
                     ": the contrast rows have destroyed the density of the bulk; lower "
                     "contrast_weight, or give contrast rows that differ from it"
-                    if self.clamp == "auto"
+                    if getattr(self, "clamp", "auto") == "auto"
                     else ", so contrast rows that look like the bulk have no gradient; raise "
                     "clamp, or leave it 'auto'"
                 )

@@ -100,8 +100,7 @@ class Standardized(nn.Module):
     def images(self, x: Tensor) -> Tensor:
         """What the encoder sees."""
         for size in self.sizes:
-            shrinks = size < min(x.shape[2:])
-            x = interpolate(x, (size, size), mode="bilinear", antialias=shrinks)
+            x = interpolate(x, (size, size), mode="bilinear", antialias=True)
         return x
 
     def standardized(self, x: Tensor) -> Tensor:

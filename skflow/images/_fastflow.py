@@ -14,13 +14,13 @@ from torch.nn.functional import interpolate
 
 from .._sklearn import HasMethods, Interval, StrOptions, fit_context
 from ..detectors import TorchDetector
-from ..detectors._contrast import ContrastRows
+from ..detectors._contrast import ContrastRows, balanced
 from ..detectors._images import ImageMixin, as_maps
 from ..detectors._torch import SMALL_STEP
 from ..detectors._two_phase import TwoPhaseMixin
 from ..detectors._validation import check_rows, unchanged_on_error
 from ..objectives import LocalBulkRare, LocalContrastive, TwoPhase
-from ..training import Noise, resolve_seed
+from ..training import Batch, Noise, resolve_seed
 from ._fastflow_network import FastFlow
 from ._features import fitted_backbone
 from ._pyramid import pyramid
@@ -32,6 +32,8 @@ CHUNK_PIXELS = 2**17
 MAX_JUDGED = 1000
 #: At least so many synthetic anomalies: few images get several, one at a time.
 MIN_PLANTED = 2000
+#: But at most so many values of pixels, unless the images themselves have more.
+PLANTED_VALUES = 2**22
 
 
 class FastFlowDetector(ImageMixin, TwoPhaseMixin, TorchDetector):
@@ -114,8 +116,8 @@ class FastFlowDetector(ImageMixin, TwoPhaseMixin, TorchDetector):
         Height, width and channels.
     backbone_ : object or None
         The fitted backbone; None for "pixels".
-    clamp_ : float or None
-        The clamp, in nats a channel; None without contrast.
+    clamp_ : float
+        The clamp, in nats a channel.
     weights_, architecture_, seed_, offset_, history_, n_iter_, n_omitted_, n_features_in_
         As of `RealNVPOutlierDetector`.
 
@@ -233,7 +235,8 @@ class FastFlowDetector(ImageMixin, TwoPhaseMixin, TorchDetector):
             -1 marks known anomalies, +1 the bulk; without any -1 all images are bulk. Known
             anomalies are left out of training with ``objective="likelihood"``.
         X_contrast : array-like, default=None
-            Auxiliary images, contrasted with the bulk like those with y = -1.
+            Auxiliary images, contrasted with the bulk like those with y = -1. All of these count
+            as much as all synthetic anomalies.
 
         Returns
         -------
@@ -255,39 +258,79 @@ class FastFlowDetector(ImageMixin, TwoPhaseMixin, TorchDetector):
         self, X: np.ndarray, contrast: ContrastRows, seed: int | None = None
     ) -> np.ndarray | None:
         seed = resolve_seed(self.random_state) if seed is None else seed
-        self.backbone_ = None
-        if not isinstance(self.backbone, str):
-            self.backbone_ = fitted_backbone(self.backbone, X, self.image_shape_)
+        goes_on = self.warm_start and hasattr(self, "weights_")
+        if isinstance(self.backbone, str):
+            self.backbone_ = None
+        elif not goes_on:
+            self.backbone_ = fitted_backbone(self.backbone, X, self.image_shape_, seed)
         self.map_shapes_ = [maps.shape[1:] for maps in self._feature_maps(X[:1])]
-        rows = self._map_rows(X)
-        rare, auxiliary = (self._map_rows(x) if len(x) else rows[:0] for x in contrast.sources)
-        n_maps = rows.shape[1]
-        if self._uses_contrast:
-            rows, rare, auxiliary = map(self._with_mask, (rows, rare, auxiliary))
-            if self.anomalies is not None:
-                planted, masks = make_anomalies(
-                    np.tile(X, (math.ceil(MIN_PLANTED / len(X)), 1)),
-                    kinds=self.anomalies,
-                    image_shape=self.image_shape_,
-                    random_state=seed % 2**32,
-                )
-                seen = masks.any(axis=(1, 2))
-                planted_rows = self._with_mask(self._map_rows(planted[seen]), masks[seen])
-                auxiliary = np.concatenate([auxiliary, planted_rows])
-        held_out = super()._fit(rows, ContrastRows(rare, auxiliary), seed)
-        # What is ordinary at a place, so that all places and levels can be compared.
-        judged = rows if held_out is None else held_out
-        levels = self._levels(judged[:MAX_JUDGED, :n_maps])
+        return super()._fit(X, contrast, seed)
+
+    def _split(
+        self, X: np.ndarray, contrast: ContrastRows, generator: torch.Generator
+    ) -> tuple[Batch, Batch | None]:
+        """Split images, and plant anomalies in copies of those that train and those that judge."""
+        parts = super()._split(X, contrast, generator)
+        split = [None if part is None else self._with_planted(part, generator) for part in parts]
+        rows, held_out = split
+        if rows is None:
+            raise RuntimeError("a split has training rows")
+        return rows, held_out
+
+    def _with_planted(self, images: Batch, generator: torch.Generator) -> Batch:
+        """Feature maps in rows, and masks behind them, of a part of the images."""
+        bulk = images.bulk.numpy()
+        sources = [] if images.contrast is None else [self._rows(images.contrast.numpy())]
+        if self._uses_contrast and self.anomalies is not None:
+            n_most = max(PLANTED_VALUES // bulk.shape[1], len(bulk))
+            n_planted = min(max(MIN_PLANTED, len(bulk)), n_most)
+            planted, masks = make_anomalies(
+                np.resize(bulk, (n_planted, bulk.shape[1])),
+                kinds=self.anomalies,
+                image_shape=self.image_shape_,
+                random_state=int(torch.randint(2**31, (), generator=generator)),
+            )
+            seen = masks.any(axis=(1, 2))
+            if seen.any():
+                sources.append(self._rows(planted[seen], masks[seen]))
+        return Batch.of(self._rows(bulk), balanced(sources) if sources else None)
+
+    def _train(
+        self,
+        module: Any,
+        rows: Batch,
+        held_out: Batch | None,
+        generator: torch.Generator,
+        context: Any,
+    ) -> None:
+        super()._train(module, rows, held_out, generator, context)
+        # What is ordinary at a place, so that all places and levels can be compared: by images
+        # that trained, because the others set the threshold as if they were new.
+        with torch.no_grad():
+            judged = rows.bulk[:MAX_JUDGED].split(self._chunk_rows)
+            chunks = [module.log_prob_maps(chunk) for chunk in judged]
+        levels = [-torch.cat(level).cpu().numpy() for level in zip(*chunks, strict=True)]
         self.map_center_ = [maps.mean(axis=0) for maps in levels]
         self.map_scale_ = [maps.std() + 1e-9 for maps in levels]
-        return None if held_out is None else held_out[:, :n_maps]
+
+    def _snapshot(self, module: Any) -> dict[str, Any]:
+        return {
+            **super()._snapshot(module),
+            "image_shape_": self.image_shape_,
+            "backbone_": self.backbone_,
+            "map_shapes_": self.map_shapes_,
+            "map_center_": [np.zeros(shape[1:]) for shape in self.map_shapes_],
+            "map_scale_": [1.0] * len(self.map_shapes_),
+        }
+
+    def _initialize(self, module: Any, rows: Tensor, generator: torch.Generator) -> None:
+        module.initialize(rows[:, : module.n_maps])
 
     def _resolved_architecture(self, X: np.ndarray) -> dict[str, Any]:
-        has_masks = X.shape[1] > sum(map(math.prod, self.map_shapes_))
         return {
             **super()._resolved_architecture(X),
             "map_shapes": self.map_shapes_,
-            "mask_shape": self.image_shape_[:2] if has_masks else None,
+            "mask_shape": self.image_shape_[:2],
         }
 
     def _make_module(
@@ -307,9 +350,9 @@ class FastFlowDetector(ImageMixin, TwoPhaseMixin, TorchDetector):
 
     def _noise(self, module: FastFlow, name: str) -> Noise:
         scale = module.standardize.scale
-        std = scale.new_zeros(self.architecture_["n_features"])
-        std[: len(scale)] = self.noise * scale
-        return Noise(std if self.noise else None)
+        if not self.noise:
+            return Noise()
+        return Noise(torch.cat([self.noise * scale, scale.new_zeros(math.prod(module.mask_shape))]))
 
     def _resolved_max_iter(self, n_samples: int) -> int:
         if self.max_iter != "auto":
@@ -335,12 +378,13 @@ class FastFlowDetector(ImageMixin, TwoPhaseMixin, TorchDetector):
         levels = [maps.reshape(len(X), -1) for maps in self._feature_maps(X)]
         return np.concatenate(levels, axis=1, dtype=np.float64)
 
-    def _with_mask(self, rows: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
-        """Rows with a mask as further columns: of the whole image where there is none."""
-        height, width, _ = self.image_shape_
+    def _rows(self, X: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
+        """Feature maps and a mask, by default of the whole image, in rows."""
+        n_mask = math.prod(self.image_shape_[:2])
         if mask is None:
-            mask = np.ones((len(rows), height * width))
-        return np.concatenate([rows, mask.reshape(len(rows), height * width)], axis=1)
+            mask = np.ones((len(X), n_mask))
+        chunks = [self._map_rows(x) for x in self._image_chunks(X)]
+        return np.concatenate([np.concatenate(chunks), mask.reshape(len(X), n_mask)], axis=1)
 
     def _score_rows(self, module: FastFlow, rows: Tensor) -> Tensor:
         """Log-densities of a channel at all positions of all levels, (n, n_positions)."""
@@ -369,7 +413,7 @@ class FastFlowDetector(ImageMixin, TwoPhaseMixin, TorchDetector):
         return -(maps.max(axis=(1, 2)) if self.pooling == "max" else maps.mean(axis=(1, 2)))
 
     def _held_out_scores(self, held_out: np.ndarray) -> np.ndarray:
-        return self._score_map_rows(held_out)
+        return self._score_map_rows(held_out[:, : sum(map(math.prod, self.map_shapes_))])
 
     def _image_chunks(self, X: np.ndarray) -> list[np.ndarray]:
         n_rows = 8 * self._chunk_rows

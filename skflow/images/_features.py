@@ -13,7 +13,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor, nn
 
 from .._sklearn import Interval, fit_context
+from .._threads import alone
 from ..detectors._images import as_maps, as_table, resolve_image_shape
+from ..detectors._validation import unchanged_on_error
 
 #: Pixels of images that go through a module at once: bounds memory.
 CHUNK_PIXELS = 2**20
@@ -186,23 +188,24 @@ class FrozenFeatures(ImageFeatures):
         ValueError
             If a layer does not exist, or the module cannot take these images.
         """
-        rows = self._checked(X, reset=True)
-        named = dict(self.module.named_modules())
-        missing = [name for name in self.layers or () if name not in named]
-        if missing:
-            raise ValueError(
-                f"layers must be names of submodules of module, such as {list(named)[1:6]}; "
-                f"got {missing}"
-            )
-        self.module_ = copy.deepcopy(self.module).eval().requires_grad_(False)
-        try:
-            (features,) = self._in_chunks(self._features, rows[:1])
-        except (RuntimeError, AttributeError) as error:
-            raise ValueError(
-                f"module cannot take images of shape {self.image_shape_} (height, width, "
-                f"channels): {error}"
-            ) from error
-        self.n_features_out_ = features.shape[1]
+        with unchanged_on_error(self):
+            rows = self._checked(X, reset=True)
+            named = dict(self.module.named_modules())
+            missing = [name for name in self.layers or () if name not in named]
+            if missing:
+                raise ValueError(
+                    f"layers must be names of submodules of module, such as {list(named)[1:6]}; "
+                    f"got {missing}"
+                )
+            self.module_ = copy.deepcopy(self.module).eval().requires_grad_(False)
+            try:
+                (features,) = self._in_chunks(self._features, rows[:1])
+            except (RuntimeError, AttributeError) as error:
+                raise ValueError(
+                    f"module cannot take images of shape {self.image_shape_} (height, width, "
+                    f"channels): {error}"
+                ) from error
+            self.n_features_out_ = features.shape[1]
         return self
 
     def _maps(self, images: Tensor) -> list[Tensor]:
@@ -214,37 +217,63 @@ class FrozenFeatures(ImageFeatures):
             return as_levels(self.module_(images))
         found: dict[str, Tensor] = {}
         named = dict(self.module_.named_modules())
-        with ExitStack() as hooks:
+        # Hooks are the module's own, so that threads take turns.
+        with alone(), ExitStack() as hooks:
             for name in self.layers:
 
                 def keep(_module: Any, _inputs: Any, output: Tensor, name: str = name) -> None:
-                    found[name] = output
+                    found[name] = _as_map(output, name).clone()
 
                 handle = named[name].register_forward_hook(keep)
                 hooks.callback(handle.remove)
             self.module_(images)
+        missing = [name for name in self.layers if name not in found]
+        if missing:
+            raise ValueError(f"layers must be called by module; got {missing}, which are not")
         return [found[name] for name in self.layers]
 
 
 def as_levels(output: Any) -> list[Tensor]:
     """The output of a module, one map or several, as a list."""
-    return list(output) if isinstance(output, list | tuple) else [output]
+    levels = output if isinstance(output, list | tuple) else [output]
+    return [_as_map(level, "module") for level in levels]
+
+
+def _as_map(output: Any, name: str) -> Tensor:
+    """Refuse what is neither features (n, k) nor maps (n, k, h, w)."""
+    if not isinstance(output, Tensor) or output.ndim not in (2, 4):
+        what = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+        raise ValueError(
+            f"the output of {name} must be features (n, k) or maps (n, k, h, w); got {what}"
+        )
+    return output
 
 
 def pooled(maps: Tensor) -> Tensor:
-    """Means over all positions of maps (n, c, ...)."""
+    """Means over all positions of maps (n, c, h, w)."""
     return maps if maps.ndim == 2 else maps.flatten(2).mean(dim=2)
 
 
-def fitted_backbone(backbone: Any, X: np.ndarray, image_shape: tuple[int, int, int]) -> Any:
+def fitted_backbone(
+    backbone: Any, X: np.ndarray, image_shape: tuple[int, int, int], seed: int
+) -> Any:
     """The transformer of a backbone, fitted to rows X; what is frozen stays as it is."""
     if isinstance(backbone, nn.Module):
         backbone = FrozenFeatures(backbone)
     backbone = clone(backbone)
     if "image_shape" in backbone.get_params(deep=False):
         backbone.set_params(image_shape=image_shape)
+    if backbone.get_params(deep=False).get("random_state", seed) is None:
+        backbone.set_params(random_state=seed % 2**32)
     fitted = backbone.fit(X, None)
-    shapes = {maps.shape[2:] for maps in fitted.feature_maps(X[:1]) if maps.ndim == 4}
-    if not shapes:
-        raise ValueError("backbone must give feature maps (n, channels, height, width); got none")
+    if fitted.image_shape_ != image_shape:
+        raise ValueError(
+            f"backbone must be for images of shape {image_shape}; got one that was fitted to "
+            f"{fitted.image_shape_}"
+        )
+    shapes = [maps.shape for maps in fitted.feature_maps(X[:1])]
+    if any(len(shape) != 4 for shape in shapes):
+        raise ValueError(
+            f"backbone must give feature maps (n, channels, height, width); got {shapes}"
+        )
     return fitted

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from .._sklearn import Interval, StrOptions, fit_context
@@ -337,6 +338,8 @@ class MoCoTransformer(ImageFeatures):
         """
         from safetensors.numpy import save
 
+        check_is_fitted(self)
+
         data, target = (
             save({n: np.ascontiguousarray(w) for n, w in self.weights_.items()}),
             Path(path),
@@ -366,13 +369,17 @@ class _Pooled(nn.Module):
 
 
 def _read(path: Any) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     if not Path(path).is_file():
         raise ValueError(
             f"weights must be a safetensors file; there is none at {os.fspath(path)!r}"
         )
-    return load_file(path)
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise ValueError(f"weights must be a safetensors file; {path} is none: {error}") from error
 
 
 def _load(module: Standardized, state: dict[str, Tensor], what: str) -> None:

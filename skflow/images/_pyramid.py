@@ -3,8 +3,8 @@
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate, pixel_unshuffle
 
-#: Sides of the coarsest maps are this long at least, and there are at most so many levels.
-MIN_SIDE, MAX_LEVELS = 4, 3
+#: Images shorter than this get no coarser level, and there are at most so many levels.
+MIN_SIDE, MAX_LEVELS = 12, 3
 
 
 def pyramid(maps: Tensor) -> list[Tensor]:
@@ -18,7 +18,7 @@ def pyramid(maps: Tensor) -> list[Tensor]:
         if (height, width) != tuple(maps.shape[2:]):
             maps = interpolate(maps, (height, width), mode="bilinear", align_corners=False)
         levels.append(pixel_unshuffle(maps, 2))
-        if min(height, width) < 2 * MIN_SIDE + 4:
+        if min(height, width) < MIN_SIDE:
             break
         maps = avg_pool2d(maps, 2)
     return levels

@@ -20,7 +20,10 @@ class _Local:
         nll = -module.log_prob(torch.cat([batch.bulk, batch.contrast]))
         bulk, contrast = nll.split([len(batch.bulk), len(batch.contrast)])
         inside, outside = module.planted(batch.contrast)
-        return torch.cat([bulk.flatten(), contrast[outside]]), contrast[inside]
+        planted = contrast[inside]
+        if len(planted) == 0:  # nothing that has a slope
+            planted = contrast.new_full((1,), torch.inf)
+        return torch.cat([bulk.flatten(), contrast[outside]]), planted
 
 
 class LocalContrastive(_Local, Contrastive):

@@ -55,7 +55,7 @@ class MomentumContrast:
         self.momentum = momentum
         self.temperature = temperature
         keys = normalize(torch.randn(queue_size, n_features, generator=generator), dim=1)
-        self.queue = keys.to(next(encoder.parameters()).device)
+        self.queue = keys.to(next(encoder.parameters(), keys).device)
         self._next = 0
 
     def __call__(self, module: nn.Module, batch: Any) -> Tensor:
