@@ -37,9 +37,11 @@ class ContrastiveFlowDetector(TwoPhaseMixin, FlowMixin, TorchDetector):
         bulk-rare loss of Chiu and Lai [2]_, or the margin loss of outlier exposure [3]_.
     contrast_weight : "auto" or float, default="auto"
         Weight c of the contrast rows in the first two losses. "auto" is 3 for "contrastive", and
-        less where more than a sixth of `X_contrast` or of the negatives is bulk, by the estimate
-        of trees: c times that share is then 0.5, because p - c q must stay positive. For
-        "bulk_rare", which sums over the rows of a batch, it is 1, as in [2]_.
+        less where more than a sixth of them is bulk: c times that share is then 0.5, because
+        p - c q must stay positive. The share is that of `X_contrast` and of the negatives by the
+        estimate of trees (0 with fewer than 200 rows), 0 of rows with y = -1, and the mean of the
+        sources, which count alike, in a mix. For "bulk_rare", which sums over the rows of a
+        batch, it is 1, as in [2]_.
     clamp : "auto" or float, default="auto"
         The clamp t of the first two losses, in nats: a contrast row has no gradient once its
         negative log-density is past t. "auto" is set by `clamp_margin` after the warm-up. A number
