@@ -21,6 +21,7 @@ ARROWS = {
         "objectives",
         "training",
         "hillas",
+        "_files",
         "_sklearn",
         "_threads",
     },
@@ -29,7 +30,7 @@ ARROWS = {
     "metrics": set(),
     "calibration": {"detectors", "metrics", "_sklearn"},
     "interop": {"detectors", "training", "datasets", "hillas", "_sklearn", "_threads"},
-    "benchmark": {"skflow", "detectors", "datasets", "interop", "metrics", "_hints"},
+    "benchmark": {"skflow", "detectors", "datasets", "interop", "metrics", "_files", "_hints"},
 }
 FOLDERS = sorted(path.parent.name for path in ROOT.glob("*/__init__.py"))
 

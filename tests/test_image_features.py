@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer
@@ -111,6 +112,23 @@ class TestMoCo:
         torch.testing.assert_close(encoder[0].weight, before)  # a copy was trained
         with pytest.raises(ValueError, match="encoder cannot take images of shape"):
             moco.set_params(encoder=torch.nn.Conv2d(3, 6, 3)).fit(X)
+
+    def test_dropout_has_the_seed_and_nobody_else_s_generator(self, moco, images):
+        X, _ = images
+        encoder = torch.nn.Sequential(torch.nn.Conv2d(1, 6, 3), torch.nn.Dropout(0.5))
+        moco.set_params(encoder=encoder, max_iter=3)
+        before = torch.get_rng_state()
+        first, second = (clone(moco).fit(X).transform(X[:5]) for _ in range(2))
+        np.testing.assert_array_equal(first, second)
+        assert torch.equal(torch.get_rng_state(), before)
+
+    def test_parameters_count_when_it_is_fitted(self, moco, images):
+        X, _ = images
+        before = moco.set_params(max_iter=0).fit(X).transform(X[:5])
+        moco.set_params(n_features=3, width=4, resolution=2)
+        np.testing.assert_array_equal(moco.transform(X[:5]), before)
+        with pytest.raises(NotFittedError):
+            clone(moco).save_weights("nowhere")
 
     def test_the_paper_s_pipeline(self, moco, images):
         X, _ = images

@@ -2,13 +2,12 @@
 
 import html
 import json
-import os
-import tempfile
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from .._files import write_whole
 from ._markdown import to_markdown
 from ._results import read_environments, read_results
 from ._summary import summarize
@@ -58,9 +57,9 @@ def write_report(
     summary |= {"title": title, "environments": read_environments(*paths)}
     folder = Path(output)
     folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / "report.md", to_markdown(summary))
+    write_whole(folder / "report.md", to_markdown(summary).encode())
     page = folder / "report.html"
-    _write(page, to_html(summary))
+    write_whole(page, to_html(summary).encode())
     return page
 
 
@@ -73,16 +72,3 @@ def to_html(summary: dict[str, Any]) -> str:
     template = files(__package__).joinpath("report.html").read_text(encoding="utf-8")
     head, middle, tail = template.split("@@")[::2]
     return head + html.escape(summary["title"]) + middle + figures + tail
-
-
-def _write(path: Path, text: str) -> None:
-    """Write whole or not at all."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        os.chmod(name, 0o644)  # mkstemp's files are private
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise

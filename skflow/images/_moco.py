@@ -3,7 +3,6 @@
 import copy
 import math
 import os
-import tempfile
 from contextlib import nullcontext
 from numbers import Integral, Real
 from pathlib import Path
@@ -14,6 +13,7 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
+from .._files import write_whole
 from .._sklearn import Interval, StrOptions, fit_context
 from .._threads import in_joblib_worker, one_thread
 from ..detectors._images import as_maps
@@ -21,7 +21,7 @@ from ..detectors._progress import shown_progress
 from ..detectors._torch import SMALL_STEP, resolve_device
 from ..detectors._validation import unchanged_on_error
 from ..objectives import MomentumContrast
-from ..training import Batch, Noise, batches, resolve_seed, train
+from ..training import Batch, Noise, batches, resolve_seed, seeded_torch, train
 from ._augment import Augment
 from ._encoder import SmallResNet, Standardized
 from ._features import ImageFeatures, as_levels, pooled
@@ -93,6 +93,8 @@ class MoCoTransformer(ImageFeatures):
         Height, width and channels.
     weights_ : dict of str to ndarray
         The encoder's parameters.
+    architecture_ : dict
+        Parameters that the encoder was built with.
     history_ : dict of lists
         ``step``, ``loss`` and ``learning_rate`` at every evaluation.
     seed_ : int
@@ -234,6 +236,8 @@ class MoCoTransformer(ImageFeatures):
         device = resolve_device(self.device)
         self.seed_ = resolve_seed(self.random_state)
         generator = torch.Generator().manual_seed(self.seed_)
+        names = ("n_features", "width", "resolution", "input_size")
+        self.architecture_ = {name: getattr(self, name) for name in names}
         module = self._module(generator)
         module.initialize(rows)
         if former is not None:
@@ -267,7 +271,10 @@ class MoCoTransformer(ImageFeatures):
         if n_steps:
             small = self.batch_size * rows.shape[1] < SMALL_STEP
             threads = one_thread if small or in_joblib_worker() else nullcontext
-            with shown_progress(self.verbose), torch.enable_grad(), threads():
+            # A module of the user's may draw from the global generator, as dropout does.
+            own = isinstance(self.encoder, nn.Module)
+            seeded = seeded_torch(self.seed_) if own else nullcontext()
+            with shown_progress(self.verbose), torch.enable_grad(), threads(), seeded:
                 history = train(
                     module,
                     objective,
@@ -284,12 +291,13 @@ class MoCoTransformer(ImageFeatures):
 
     def _module(self, generator: torch.Generator | None) -> Standardized:
         """The untrained network."""
-        encoder = self.encoder
+        encoder, named = self.encoder, self.architecture_
         if isinstance(encoder, nn.Module):
             encoder = _Pooled(copy.deepcopy(encoder))
         else:
-            encoder = SmallResNet(self.image_shape_[2], self.n_features, self.width, generator)
-        return Standardized(encoder, self.resolution, self.input_size)
+            n_channels = self.image_shape_[2]
+            encoder = SmallResNet(n_channels, named["n_features"], named["width"], generator)
+        return Standardized(encoder, named["resolution"], named["input_size"])
 
     def _n_features(self, module: Standardized, rows: Tensor) -> int:
         try:
@@ -340,18 +348,8 @@ class MoCoTransformer(ImageFeatures):
 
         check_is_fitted(self)
 
-        data, target = (
-            save({n: np.ascontiguousarray(w) for n, w in self.weights_.items()}),
-            Path(path),
-        )
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=target.name)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-            os.replace(name, target)
-        except BaseException:
-            os.unlink(name)
-            raise
+        arrays = {name: np.ascontiguousarray(value) for name, value in self.weights_.items()}
+        write_whole(Path(path), save(arrays))
 
 
 class _Pooled(nn.Module):
