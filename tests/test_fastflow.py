@@ -201,7 +201,7 @@ def test_memory_of_planting_is_bounded(quick, monkeypatch):
     quick.set_params(objective="contrastive", max_iter=2)
     clone(quick).fit(textures(40, 0))
     clone(quick).fit(textures(100, 0))
-    assert planted == [50, 50, 90, 50]
+    assert planted == [50, 50, 50, 90]  # of 4 and 36, of 10 and 90 images
 
 
 def test_the_number_of_steps_grows_with_that_of_images():

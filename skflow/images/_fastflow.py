@@ -30,7 +30,7 @@ from ._synthetic import PHOTO, make_anomalies
 CHUNK_PIXELS = 2**17
 #: Bulk rows that tell what is ordinary at a place.
 MAX_JUDGED = 1000
-#: At least so many synthetic anomalies: few images get several, one at a time.
+#: At least so many synthetic anomalies train: few images get several, one at a time.
 MIN_PLANTED = 2000
 #: But at most so many values of pixels, unless the images themselves have more.
 PLANTED_VALUES = 2**22
@@ -270,20 +270,18 @@ class FastFlowDetector(ImageMixin, TwoPhaseMixin, TorchDetector):
         self, X: np.ndarray, contrast: ContrastRows, generator: torch.Generator
     ) -> tuple[Batch, Batch | None]:
         """Split images, and plant anomalies in copies of those that train and those that judge."""
-        parts = super()._split(X, contrast, generator)
-        split = [None if part is None else self._with_planted(part, generator) for part in parts]
-        rows, held_out = split
-        if rows is None:
-            raise RuntimeError("a split has training rows")
-        return rows, held_out
+        rows, held_out = super()._split(X, contrast, generator)
+        if held_out is not None:
+            held_out = self._with_planted(held_out, MIN_PLANTED // 10, generator)
+        return self._with_planted(rows, MIN_PLANTED, generator), held_out
 
-    def _with_planted(self, images: Batch, generator: torch.Generator) -> Batch:
+    def _with_planted(self, images: Batch, n_least: int, generator: torch.Generator) -> Batch:
         """Feature maps in rows, and masks behind them, of a part of the images."""
         bulk = images.bulk.numpy()
         sources = [] if images.contrast is None else [self._rows(images.contrast.numpy())]
         if self._uses_contrast and self.anomalies is not None:
             n_most = max(PLANTED_VALUES // bulk.shape[1], len(bulk))
-            n_planted = min(max(MIN_PLANTED, len(bulk)), n_most)
+            n_planted = min(max(n_least, len(bulk)), n_most)
             planted, masks = make_anomalies(
                 np.resize(bulk, (n_planted, bulk.shape[1])),
                 kinds=self.anomalies,
