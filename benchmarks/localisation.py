@@ -112,7 +112,7 @@ def fitted_maps(train: np.ndarray, steps: int, seed: int) -> dict[str, tuple[Map
         "FastFlow, contrastive": FastFlowDetector(
             objective="contrastive", max_iter=steps, **common
         ),
-        "FastFlow, likelihood": FastFlowDetector(max_iter=steps, **common),
+        "FastFlow, likelihood": FastFlowDetector(objective="likelihood", max_iter=steps, **common),
     }
     maps: dict[str, tuple[Maps, float]] = {}
     for name, detector in flows.items():
