@@ -137,7 +137,7 @@ class FastFlowDetector(ImageMixin, TwoPhaseMixin, TorchDetector):
     >>> import numpy as np
     >>> from skflow.images import FastFlowDetector
     >>> X = np.random.RandomState(0).normal(size=(200, 12, 12))
-    >>> detector = FastFlowDetector(random_state=0).fit(X[:199])
+    >>> detector = FastFlowDetector(max_iter=100, random_state=0).fit(X[:199])
     >>> X[199, 2:5, 7:10] += 4
     >>> detector.predict(X[199:])
     array([-1])
