@@ -139,7 +139,7 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
                 ),
                 context,
             )
-        self.weights_ = _arrays(module)
+        self.weights_ = as_arrays(module)
         context.call_on_fit_task_end(estimator=self, X=X)
         return None if held_out is None else held_out.bulk.numpy()
 
@@ -219,7 +219,7 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
     def _resolved_max_iter(self, n_samples: int) -> int:
         if self.max_iter != "auto":
             return self.max_iter
-        return min(max(100, int(10 * math.sqrt(n_samples))), 3000)
+        return automatic_steps(n_samples)
 
     def _run_phase(
         self,
@@ -271,7 +271,7 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
 
     def _snapshot(self, module: nn.Module) -> dict[str, Any]:
         return {
-            "weights_": _arrays(module),
+            "weights_": as_arrays(module),
             "architecture_": self.architecture_,
             "seed_": self.seed_,
             "offset_": math.nan,
@@ -322,7 +322,12 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
         return self._in_chunks(self._score_rows, X)
 
 
-def _arrays(module: nn.Module) -> dict[str, np.ndarray]:
+def automatic_steps(n_samples: int, factor: float = 10) -> int:
+    """Optimiser steps where ``max_iter`` is "auto"."""
+    return min(max(100, int(factor * math.sqrt(n_samples))), 3000)
+
+
+def as_arrays(module: nn.Module) -> dict[str, np.ndarray]:
     """State of a module as plain arrays."""
     module = getattr(module, "unfused", module)
     return {

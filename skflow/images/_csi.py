@@ -1,23 +1,21 @@
 """CSIDetector: what is unlike all training images, by contrast with their turned copies."""
 
-import math
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.nn.functional import interpolate
+from torch import Tensor
 
 from .._sklearn import Interval
 from ..detectors import TorchDetector
 from ..detectors._contrast import ContrastRows
-from ..detectors._images import ImageMixin, as_maps
+from ..detectors._images import ImageMixin
 from ..detectors._torch import SMALL_STEP
-from ..flows import Standardize, mlp
+from ..flows import mlp
 from ..objectives import ShiftedInstances
 from ._augment import Augment
-from ._encoder import SmallResNet
+from ._encoder import SquareNetwork
 
 #: The shifting transformations: quarter turns.
 N_TURNS = 4
@@ -25,7 +23,7 @@ N_TURNS = 4
 CHUNK_PIXELS = 2**16
 
 
-class _Network(nn.Module):
+class _Network(SquareNetwork):
     """A residual network with features on which images are compared, and a head for the turn."""
 
     def __init__(
@@ -35,21 +33,8 @@ class _Network(nn.Module):
         latent_features: int,
         generator: torch.Generator | None,
     ):
-        super().__init__()
-        self.image_shape = image_shape
-        self.standardize = Standardize(math.prod(image_shape))
-        self.encoder = SmallResNet(image_shape[2], latent_features, width, generator)
+        super().__init__(image_shape, latent_features, width, generator)
         self.head = mlp([4 * width, N_TURNS], generator)
-
-    def initialize(self, x: Tensor) -> None:
-        self.standardize.initialize_as_one(x)
-
-    def images(self, x: Tensor) -> Tensor:
-        """Standardised square images of rows."""
-        z, _ = self.standardize(x, next(self.parameters()).dtype)
-        maps = as_maps(z, self.image_shape)
-        side = max(self.image_shape[:2])
-        return maps if maps.shape[2] == maps.shape[3] else interpolate(maps, (side, side))
 
     def turned(self, images: Tensor) -> Tensor:
         """All quarter turns of images, one turn after another."""

@@ -1,10 +1,13 @@
 """A small residual network for images, whose rows do not depend on each other."""
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, relu
 
-from ..flows import conv, mlp
+from ..detectors._images import as_maps
+from ..flows import Standardize, conv, mlp
 
 #: Channels in a group that is normalised as one.
 GROUP = 8
@@ -66,6 +69,40 @@ class SmallResNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.projection(self.maps(x)[-1].mean(dim=(2, 3)))
+
+
+class SquareNetwork(nn.Module):
+    """Base of networks that turn images: rows become standardised square images.
+
+    Parameters
+    ----------
+    image_shape : tuple of three ints
+        Height, width and channels; images that are not square are stretched.
+    n_features, width, generator
+        As for `SmallResNet`, the ``encoder``.
+    """
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int],
+        n_features: int,
+        width: int,
+        generator: torch.Generator | None,
+    ):
+        super().__init__()
+        self.image_shape = image_shape
+        self.standardize = Standardize(math.prod(image_shape))
+        self.encoder = SmallResNet(image_shape[2], n_features, width, generator)
+
+    def initialize(self, x: Tensor) -> None:
+        self.standardize.initialize_as_one(x)
+
+    def images(self, x: Tensor) -> Tensor:
+        """Standardised square images of rows."""
+        z, _ = self.standardize(x, next(self.parameters()).dtype)
+        maps = as_maps(z, self.image_shape)
+        side = max(self.image_shape[:2])
+        return maps if maps.shape[2] == maps.shape[3] else interpolate(maps, (side, side))
 
 
 class Standardized(nn.Module):

@@ -16,7 +16,7 @@ from .._sklearn import HasMethods, Interval, StrOptions, fit_context
 from ..detectors import TorchDetector
 from ..detectors._contrast import ContrastRows, balanced
 from ..detectors._images import ImageMixin, as_maps
-from ..detectors._torch import SMALL_STEP
+from ..detectors._torch import SMALL_STEP, automatic_steps
 from ..detectors._two_phase import TwoPhaseMixin
 from ..detectors._validation import check_rows, unchanged_on_error
 from ..objectives import LocalBulkRare, LocalContrastive, TwoPhase
@@ -355,7 +355,7 @@ class FastFlowDetector(ImageMixin, TwoPhaseMixin, TorchDetector):
     def _resolved_max_iter(self, n_samples: int) -> int:
         if self.max_iter != "auto":
             return super()._resolved_max_iter(n_samples)
-        return min(max(100, int(30 * math.sqrt(n_samples))), 3000)
+        return automatic_steps(n_samples, 30)
 
     def _is_small(self) -> bool:
         return self.batch_size * math.prod(self.image_shape_) < SMALL_STEP

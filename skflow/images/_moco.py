@@ -18,7 +18,7 @@ from .._sklearn import Interval, StrOptions, fit_context
 from .._threads import in_joblib_worker, one_thread
 from ..detectors._images import as_maps
 from ..detectors._progress import shown_progress
-from ..detectors._torch import SMALL_STEP, resolve_device
+from ..detectors._torch import SMALL_STEP, as_arrays, automatic_steps, resolve_device
 from ..detectors._validation import unchanged_on_error
 from ..objectives import MomentumContrast
 from ..training import Batch, Noise, batches, resolve_seed, seeded_torch, train
@@ -266,7 +266,7 @@ class MoCoTransformer(ImageFeatures):
         )
         n_steps: Any = self.max_iter
         if self.max_iter == "auto":
-            n_steps = min(max(100, int(10 * math.sqrt(len(rows)))), 3000)
+            n_steps = automatic_steps(len(rows))
         self.history_, self.n_iter_ = {"step": [], "loss": [], "learning_rate": []}, n_steps
         if n_steps:
             small = self.batch_size * rows.shape[1] < SMALL_STEP
@@ -285,9 +285,7 @@ class MoCoTransformer(ImageFeatures):
                     eval_interval=math.ceil(n_steps / 20),
                 )
             self.history_ = {name: history[name] for name in self.history_}
-        self.weights_ = {
-            name: value.detach().cpu().numpy().copy() for name, value in module.state_dict().items()
-        }
+        self.weights_ = as_arrays(module)
 
     def _module(self, generator: torch.Generator | None) -> Standardized:
         """The untrained network."""

@@ -1,20 +1,18 @@
 """TransformationDetector: what is unlike the bulk hides how it was turned and shifted."""
 
-import math
 from itertools import product
 from numbers import Integral, Real
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, interpolate, pad
+from torch import Tensor
+from torch.nn.functional import cross_entropy, pad
 
 from .._sklearn import Interval
 from ..detectors import TorchDetector
-from ..detectors._images import ImageMixin, as_maps
+from ..detectors._images import ImageMixin
 from ..detectors._torch import SMALL_STEP
-from ..flows import Standardize
-from ._encoder import SmallResNet
+from ._encoder import SquareNetwork
 
 #: Quarter turns, and shifts down and right: the classes of the three heads.
 TURNS, SHIFTS = range(4), (-1, 0, 1)
@@ -23,7 +21,7 @@ N_CLASSES = [len(TURNS), len(SHIFTS), len(SHIFTS)]
 CHUNK_PIXELS = 2**16
 
 
-class _Network(nn.Module):
+class _Network(SquareNetwork):
     """A residual network with one head for each kind of transformation."""
 
     def __init__(
@@ -33,20 +31,8 @@ class _Network(nn.Module):
         shift: int,
         generator: torch.Generator | None,
     ):
-        super().__init__()
-        self.image_shape, self.shift = image_shape, shift
-        self.standardize = Standardize(math.prod(image_shape))
-        self.encoder = SmallResNet(image_shape[2], sum(N_CLASSES), width, generator)
-
-    def initialize(self, x: Tensor) -> None:
-        self.standardize.initialize_as_one(x)
-
-    def images(self, x: Tensor) -> Tensor:
-        """Standardised square images of rows."""
-        z, _ = self.standardize(x, next(self.parameters()).dtype)
-        maps = as_maps(z, self.image_shape)
-        side = max(self.image_shape[:2])
-        return maps if maps.shape[2] == maps.shape[3] else interpolate(maps, (side, side))
+        super().__init__(image_shape, sum(N_CLASSES), width, generator)
+        self.shift = shift
 
     def transformed(self, images: Tensor, turn: int, down: int, right: int) -> Tensor:
         """Images turned by quarters and shifted by `shift` pixels; what comes in is the border."""
