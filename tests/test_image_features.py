@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
+from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -53,6 +54,12 @@ class TestMoCo:
 
         assert features.shape == (400, 16)
         assert linear_probe(features) > linear_probe(untrained) + 0.05
+
+    def test_features_are_not_parallel_at_first(self, moco):
+        """Else contrast has to part them before it learns: digits came out worse than untrained."""
+        moco.set_params(max_iter=0)
+        on_sphere = Normalizer().fit_transform(moco.fit_transform(load_digits().images[:400]))
+        assert np.linalg.norm(on_sphere.mean(axis=0)) < 0.8
 
     def test_rows_shapes_and_seeds(self, moco, images):
         X, _ = images

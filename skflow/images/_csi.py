@@ -48,7 +48,7 @@ class _Network(SquareNetwork):
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Features (n, k) and logits of the turn (n, 4)."""
         pooled = self.encoder.maps(images)[-1].mean(dim=(2, 3))
-        return self.encoder.projection(pooled), self.head(pooled)
+        return self.encoder.project(pooled), self.head(pooled)
 
     def judged(self, x: Tensor) -> Tensor:
         """Features of every turn of rows, and the logit of that turn, (n, 4, k + 1)."""

@@ -7,10 +7,12 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, relu
 
 from ..detectors._images import as_maps
-from ..flows import Standardize, conv, mlp
+from ..flows import ActNorm, Standardize, conv, mlp
 
 #: Channels in a group that is normalised as one.
 GROUP = 8
+#: Images that the scales of features are set by.
+N_INITIAL = 512
 
 
 class _Residual(nn.Module):
@@ -36,6 +38,9 @@ class _Residual(nn.Module):
 class SmallResNet(nn.Module):
     """Three stages of residual blocks, each half as fine and twice as wide, and a projection.
 
+    Averaged maps are centred and scaled before the projection, at first by the data: rectified as
+    they are, they are nearly parallel for all images, and contrast would have to part them first.
+
     Parameters
     ----------
     in_channels : int
@@ -58,6 +63,12 @@ class SmallResNet(nn.Module):
             for n_in, n_out in ((width, width), (width, 2 * width), (2 * width, 4 * width))
         )
         self.projection = mlp([4 * width, 4 * width, n_features], generator)
+        self.centre = ActNorm(4 * width)
+
+    def initialize(self, x: Tensor) -> None:
+        """Centre and scale the averaged maps of images."""
+        with torch.no_grad():
+            self.centre.initialize(self.maps(x)[-1].mean(dim=(2, 3)))
 
     def maps(self, x: Tensor) -> list[Tensor]:
         """Output of every stage."""
@@ -68,7 +79,12 @@ class SmallResNet(nn.Module):
         return out
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.projection(self.maps(x)[-1].mean(dim=(2, 3)))
+        return self.project(self.maps(x)[-1].mean(dim=(2, 3)))
+
+    def project(self, pooled: Tensor) -> Tensor:
+        """Features of averaged maps."""
+        centred, _ = self.centre(pooled)
+        return self.projection(centred)
 
 
 class SquareNetwork(nn.Module):
@@ -96,6 +112,7 @@ class SquareNetwork(nn.Module):
 
     def initialize(self, x: Tensor) -> None:
         self.standardize.initialize_as_one(x)
+        self.encoder.initialize(self.images(x[:: math.ceil(len(x) / N_INITIAL)]))
 
     def images(self, x: Tensor) -> Tensor:
         """Standardised square images of rows."""

@@ -23,7 +23,7 @@ from ..detectors._validation import unchanged_on_error
 from ..objectives import MomentumContrast
 from ..training import Batch, Noise, batches, resolve_seed, seeded_torch, train
 from ._augment import Augment
-from ._encoder import SmallResNet, Standardized
+from ._encoder import N_INITIAL, SmallResNet, Standardized
 from ._features import ImageFeatures, as_levels, pooled
 
 
@@ -74,7 +74,7 @@ class MoCoTransformer(ImageFeatures):
         With 0 the weights stay as they are.
     batch_size : int, default=128
         Images a step.
-    learning_rate : float, default=3e-3
+    learning_rate : float, default=1e-3
         Largest step size of AdamW's one-cycle schedule.
     weight_decay : float, default=1e-4
         AdamW's weight decay.
@@ -173,7 +173,7 @@ class MoCoTransformer(ImageFeatures):
         weights: Any = None,
         max_iter: int | str = "auto",
         batch_size: int = 128,
-        learning_rate: float = 3e-3,
+        learning_rate: float = 1e-3,
         weight_decay: float = 1e-4,
         warm_start: bool = False,
         device: str = "auto",
@@ -240,6 +240,9 @@ class MoCoTransformer(ImageFeatures):
         self.architecture_ = {name: getattr(self, name) for name in names}
         module = self._module(generator)
         module.initialize(rows)
+        if isinstance(module.encoder, SmallResNet):
+            images = as_maps(rows[:: math.ceil(len(rows) / N_INITIAL)], self.image_shape_)
+            module.encoder.initialize(module.images(module.standardized(images)))
         if former is not None:
             _load(
                 module,
