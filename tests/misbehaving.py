@@ -27,6 +27,18 @@ class Norm(BaseEstimator):
         return -np.linalg.norm(X, axis=1)
 
 
+class Halves(BaseEstimator):
+    """A transformer that keeps what it was fitted to, and what it was asked to transform."""
+
+    def fit(self, X, y=None):
+        self.fitted_to_, self.seen_ = X, []
+        return self
+
+    def transform(self, X):
+        self.seen_ += [len(X)]
+        return X[:, : X.shape[1] // 2]
+
+
 class Random(Norm):
     """Draws from the global generator."""
 

@@ -30,7 +30,16 @@ ARROWS = {
     "metrics": set(),
     "calibration": {"detectors", "metrics", "_sklearn"},
     "interop": {"detectors", "training", "datasets", "hillas", "_sklearn", "_threads"},
-    "benchmark": {"skflow", "detectors", "datasets", "interop", "metrics", "_files", "_hints"},
+    "benchmark": {
+        "skflow",
+        "detectors",
+        "images",
+        "datasets",
+        "interop",
+        "metrics",
+        "_files",
+        "_hints",
+    },
 }
 FOLDERS = sorted(path.parent.name for path in ROOT.glob("*/__init__.py"))
 

@@ -96,7 +96,7 @@ def test_seeds(blobs, name):
 
 def test_names():
     names = detector_names()
-    assert len(names) == len(set(names)) == 9 + 17 + 6 + 2 + 7
+    assert len(names) == len(set(names)) == 9 + 3 + 17 + 6 + 2 + 7
     own = {name for name in skflow.__all__ if hasattr(getattr(skflow, name), "fit")}
     assert {name for name in own if name.endswith(("Detector", "Ensemble"))} >= set(names[:5])
     with pytest.raises(ValueError, match="got 'RealNVP'; did you mean 'RealNVPOutlierDetector'"):

@@ -8,6 +8,7 @@ import pytest
 from sklearn.ensemble import ExtraTreesClassifier
 
 from skflow.benchmark._config import Detector
+from skflow.benchmark._features import fitted_features
 from skflow.benchmark._fit import (
     Limits,
     Task,
@@ -64,6 +65,45 @@ def test_auxiliary_samples_go_where_they_are_known(trial):
     assert X_contrast.std() == pytest.approx(5, abs=1)
     forest = build(Detector("x", "random forest", {}), seed=0, n_features=3)
     assert measure(forest, auxiliary, True, 0)["auroc"] > 0.9
+
+
+def test_features_are_of_the_same_split():
+    """A transformer is fitted to the other table once, and sees every row once."""
+    norm, limits = Detector("x", "misbehaving:Norm", {}), Limits(10.0, 1000.0)
+    features = "misbehaving:Halves fitted to sklearn/wine"
+    task = Task(WINE, "one-class", 0, None)
+    rows = [
+        run_fit(t, norm, limits, os.getppid()) for t in (task, task._replace(features=features))
+    ]
+    assert [row["n_features"] for row in rows] == [13, 6]
+    assert rows[1]["features"] == features
+    assert all(rows[0][key] == rows[1][key] for key in ("n_train", "n_test", "twins"))
+    transformer = fitted_features(features).transformer
+    assert transformer.fitted_to_.shape == (178, 13)
+    run_fit(task._replace(features=features, seed=1), norm, limits, os.getppid())
+    assert fitted_features(features).transformer is transformer
+    assert sum(transformer.seen_) == 178
+
+
+def test_pixels_are_not_standardised():
+    norm = Detector("x", "misbehaving:Norm", {})
+    assert not Task("images/mnist-3", "one-class", 0, None).scale
+    assert Task("images/mnist-3", "one-class", 0, None, "a:B fitted to images/notmnist").scale
+    assert list(build(norm, seed=0, n_features=3, scale=False).named_steps) == ["detector"]
+    assert list(build(norm, seed=0, n_features=3).named_steps) == ["scaler", "detector"]
+    fastflow = Detector("x", "FastFlowDetector", {})
+    assert list(build(fastflow, seed=0, n_features=9, scale=False).named_steps) == ["detector"]
+
+
+def test_each_class_of_anomalies(trial):
+    classes = np.repeat([0, 3, 12], [60, 10, 10])
+    X = trial.X_test * np.select([classes == 3, classes == 12], [0.2, 1e3], 1)[:, None]
+    trial = trial._replace(X_test=X, test_classes=classes)
+    model = build(Detector("x", "misbehaving:Norm", {}), seed=0, n_features=3)
+    figures = measure(model, trial, False, 0)
+    by_class = figures["auroc_by_class"]
+    assert by_class == {"3": pytest.approx(2 * figures["auroc"] - 1), "12": 1.0}
+    assert 0.5 < by_class["3"] < 1
 
 
 def test_classifiers_score_by_their_probability(trial):

@@ -31,6 +31,7 @@ def test_file(tmp_path):
         protocols = ["rare-event:200:0.1", "auxiliary:features/SVHN_0:10"]
         seeds = [3, 1]
         max_rows = 1000
+        features = "misbehaving:Halves fitted to SKLEARN/wine"
         time_limit_s = 0.5
         memory_limit_mib = 100
         jobs = -1
@@ -47,6 +48,7 @@ def test_file(tmp_path):
         ("rare-event:200:0.1", "auxiliary:features/SVHN_0:10"),
         (3, 1),
         1000,
+        "misbehaving:Halves fitted to sklearn/wine",
         0.5,
         100.0,
         -1,
@@ -105,6 +107,9 @@ def test_grid():
         ({"protocols": ["rare-event"]}, "protocols must be .*; did you mean 'rare-event:M'?"),
         ({"protocols": ["rare-event:5:100"]}, "protocols must be"),
         ({"protocols": []}, "protocols must not be empty"),
+        ({"features": "pca"}, 'features must be "package.module:Class fitted to TABLE"; got .pca'),
+        ({"features": "PCA fitted to sklearn/wine"}, "features must be"),
+        ({"features": "a:PCA fitted to sklearn/wein"}, "features: .*; did you mean 'sklearn/wine'"),
         ({"seeds": 0}, "seeds must be an integer of at least 1; got 0"),
         ({"seeds": True}, "seeds must be an integer of at least 1; got True"),
         ({"seeds": [0, -1]}, "each of the seeds must be an integer of at least 0; got -1"),

@@ -41,6 +41,30 @@ def test_tables(folder):
     assert (trial.y_test == -1).sum() == 54
 
 
+def test_several_classes_and_files_of_ones_own(folder):
+    table = load_table("Images/MNIST-0+6+8")
+    assert table.name == "images/mnist-0+6+8"
+    np.testing.assert_array_equal(table.y == 1, np.isin(np.arange(60) % 10, [0, 6, 8]))
+    np.testing.assert_array_equal(table.classes, np.arange(60) % 10)
+    trial = make_trial(table, "one-class", seed=0, max_rows=40)
+    assert len(trial.test_classes) == len(trial.X_test)
+    np.testing.assert_array_equal(np.isin(trial.test_classes, [0, 6, 8]), trial.y_test == 1)
+    assert (load_table("images/notmnist").y == 1).all()
+    pair = load_table("images/mnist against images/notmnist-5+6")
+    assert (pair.y == -1).sum() == 12
+
+    own = folder / "Mine-2.npz"
+    np.savez(own, X=np.full((4, 2, 2), -3.0), y=[0, 1, 1, 2])
+    table = load_table(f"images/{own}-1")
+    assert table.name == f"images/{own}-1"
+    assert table.X.min() == -1
+    assert table.y.tolist() == [-1, 1, 1, -1]
+    with pytest.raises(ValueError, match=r"classes of .*Mine-2.npz must be among \[0 1 2\]; got 3"):
+        load_table(f"images/{own}-3")
+    with pytest.raises(ValueError, match="'images/imagenet-3'"):
+        load_table("images/imagenet-3")
+
+
 def test_openml(monkeypatch):
     """Colours of CIFAR-10 come one after another, and labels as text."""
     rows = np.arange(2 * 3072) % 256

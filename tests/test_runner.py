@@ -274,6 +274,10 @@ def test_what_is_missing_is_added_and_errors_retried(tmp_path):
             "detector Norm must be as in .*'misbehaving:Norm'.*; got .*: choose another name",
         ),
         ({"max_rows": 100}, "max_rows must be as in .*, None; got 100: choose another output"),
+        (
+            {"features": f"misbehaving:Halves fitted to {WINE}"},
+            "features must be as in .*, None; got misbehaving:Halves .*: choose another output",
+        ),
     ],
 )
 def test_refused(tmp_path, change, message):

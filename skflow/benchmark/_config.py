@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from .._hints import got_name
 from ._detectors import detector_names
+from ._features import check_features
 from ._tables import table_names
 
 PROTOCOLS = (
@@ -44,6 +45,7 @@ class Config(NamedTuple):
     protocols: tuple[str, ...] = ("one-class",)
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     max_rows: int | None = None
+    features: str | None = None
     time_limit_s: float = 600.0
     memory_limit_mib: float = 8000.0
     jobs: int = 1
@@ -207,6 +209,7 @@ CHECKS: dict[str, Callable[[Any, str], Any]] = {
     "protocols": _protocols,
     "seeds": _seeds,
     "max_rows": _integer,
+    "features": check_features,
     "time_limit_s": _limit,
     "memory_limit_mib": _limit,
     "jobs": check_jobs,

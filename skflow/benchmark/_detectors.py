@@ -10,6 +10,7 @@ from sklearn.preprocessing import PowerTransformer, StandardScaler
 
 from .._hints import got_name
 from ..detectors import __all__ as SKFLOW
+from ..images import __all__ as IMAGES
 
 #: PyOD's own default. Only thresholds depend on it, and "auto" would take a second fit.
 CONTAMINATION = 0.1
@@ -25,7 +26,12 @@ class Entry(NamedTuple):
 
 
 def make_detector(
-    name: str, params: Mapping[str, Any] | None = None, *, random_state: int, n_features: int
+    name: str,
+    params: Mapping[str, Any] | None = None,
+    *,
+    random_state: int,
+    n_features: int,
+    scale: bool = True,
 ) -> Any:
     """Make a detector of the benchmark, unfitted.
 
@@ -39,11 +45,13 @@ def make_detector(
         Its seed, where it has one and `params` sets no other.
     n_features : int
         Columns of the table, which PyOD's DeepSVDD must know.
+    scale : bool, default=True
+        Whether columns are standardised; pixels are not to be.
 
     Returns
     -------
     detector : sklearn.pipeline.Pipeline
-        A ``scaler`` that standardises, the same for all, and the ``detector``: with
+        With `scale`, a ``scaler``, the same for all; and the ``detector``: with
         ``score_samples``, higher for the bulk, and trained on the bulk alone; or a classifier,
         which needs labels.
 
@@ -69,7 +77,13 @@ def make_detector(
         )
     entry = REGISTRY[name]
     detector = entry.make(entry, entry.params | dict(params or {}), random_state, n_features)
-    return Pipeline([("scaler", StandardScaler()), ("detector", detector)])
+    return in_pipeline(detector, scale)
+
+
+def in_pipeline(detector: Any, scale: bool) -> Pipeline:
+    """A detector behind the benchmark's standardisation, or alone."""
+    scaler = [("scaler", StandardScaler())] if scale else []
+    return Pipeline([*scaler, ("detector", detector)])
 
 
 def detector_names() -> list[str]:
@@ -175,6 +189,7 @@ REGISTRY: dict[str, Entry] = {
         for name in SKFLOW
         if not name.startswith(("Base", "Torch"))
     },
+    **{name: Entry("..images", name, _own) for name in IMAGES if name.endswith("Detector")},
     **{
         name: Entry(f"pyod.models.{module}", name, _pyod, _QUIET.get(name, {}))
         for name, module in _PYOD.items()

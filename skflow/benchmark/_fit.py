@@ -13,15 +13,14 @@ import numpy as np
 import torch
 from sklearn import config_context
 from sklearn.base import clone
-from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import has_fit_parameter
 
 from ..detectors import BaseDetector
 from ..interop._pyod import _seed_generators
 from ..metrics import average_precision_score, roc_auc_score, tpr_at_fpr_score
 from ._config import Detector
-from ._detectors import make_detector
+from ._detectors import in_pipeline, make_detector
+from ._features import fitted_features
 from ._limits import FORKS, be_quiet, call_limited, describe, exit_if_ended
 from ._protocol import Trial, make_trial
 from ._results import COSTS, FIGURES, SIZES
@@ -33,12 +32,18 @@ REHEARSAL_LIMIT_S = 60.0
 
 
 class Task(NamedTuple):
-    """What fits share: one table, drawn and split once."""
+    """What fits share: one table, drawn and split once, and features of its rows."""
 
     dataset: str
     protocol: str
     seed: int
     max_rows: int | None
+    features: str | None = None
+
+    @property
+    def scale(self) -> bool:
+        """Whether columns are standardised: not so pixels."""
+        return self.features is not None or not self.dataset.startswith("images/")
 
 
 class Limits(NamedTuple):
@@ -77,7 +82,8 @@ def run_fit(task: Task, detector: Detector, limits: Limits, owner: int) -> dict[
     }
     try:
         # Here and not in the child, so that the next one need not import its package again.
-        model = build(detector, seed=task.seed, n_features=trial.X_train.shape[1])
+        n_features = trial.X_train.shape[1]
+        model = build(detector, seed=task.seed, n_features=n_features, scale=task.scale)
     except Exception as error:  # any failure of a detector is a result
         return row | {"error": describe(error)}
     labelled = task.protocol.startswith(("rare-event", "auxiliary"))
@@ -125,28 +131,37 @@ def _rehearse(model: Any, labelled: bool, n_features: int) -> bool:
 @lru_cache(maxsize=1)
 def _trial(task: Task) -> Trial | str:
     """The split that consecutive fits of a worker share, or why there is none."""
-    dataset, protocol, seed, max_rows = task
+    dataset, protocol, seed, max_rows, features = task
     try:
         with warnings.catch_warnings():
             # A download of other values than those that were measured on: nobody would see it.
             warnings.simplefilter("error", UserWarning)
             table = load_table(dataset)
-        return make_trial(table, protocol, seed=seed, max_rows=max_rows)
+        trial = make_trial(table, protocol, seed=seed, max_rows=max_rows)
+        if features is None:
+            return trial
+        # After the split, which so is that of the same table without features.
+        transform = fitted_features(features).transform
+        return trial._replace(X_train=transform(trial.X_train), X_test=transform(trial.X_test))
     except Exception as error:  # a table that cannot be had must not end the other fits
         return describe(error)
 
 
-def build(detector: Detector, *, seed: int, n_features: int) -> Any:
+def build(detector: Detector, *, seed: int, n_features: int, scale: bool = True) -> Any:
     """An unfitted detector; an import path is standardised like those of the registry."""
     if ":" not in detector.use:
         return make_detector(
-            detector.use, detector.params, random_state=seed, n_features=n_features
+            detector.use,
+            detector.params,
+            random_state=seed,
+            n_features=n_features,
+            scale=scale,
         )
     module, _, name = detector.use.partition(":")
     model = getattr(import_module(module), name)(**detector.params)
     if "random_state" not in detector.params and "random_state" in model.get_params(deep=False):
         model.set_params(random_state=seed)
-    return Pipeline([("scaler", StandardScaler()), ("detector", model)])
+    return in_pipeline(model, scale)
 
 
 def check_detectors(detectors: tuple[Detector, ...]) -> None:
@@ -160,7 +175,7 @@ def check_detectors(detectors: tuple[Detector, ...]) -> None:
             ) from None
 
 
-def measure(model: Any, trial: Trial, labelled: bool, seed: int) -> dict[str, float]:
+def measure(model: Any, trial: Trial, labelled: bool, seed: int) -> dict[str, Any]:
     """Fit, score and rate; labels reach the detector only where the protocol has some."""
     # This process is the fit's own: detectors that draw from the global generators repeat, too.
     _seed_generators(seed)
@@ -184,7 +199,17 @@ def measure(model: Any, trial: Trial, labelled: bool, seed: int) -> dict[str, fl
         "ap_1_to_100": average_precision_score(y, scores, prevalence=1 / 101),
         "fit_seconds": fitted - start,
         "score_seconds": scored - fitted,
+        "auroc_by_class": _by_class(trial, scores),
     }
+
+
+def _by_class(trial: Trial, scores: np.ndarray) -> dict[str, float] | None:
+    """AUROC of the anomalies of each class, where the table has classes."""
+    y, classes = trial.y_test, trial.test_classes
+    if classes is None:
+        return None
+    kinds = {kind: (y == 1) | (classes == kind) for kind in np.unique(classes[y == -1])}
+    return {str(kind): roc_auc_score(y[rows], scores[rows]) for kind, rows in kinds.items()}
 
 
 def _fit(model: Any, trial: Trial, labelled: bool) -> None:

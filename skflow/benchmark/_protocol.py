@@ -142,7 +142,8 @@ class Trial(NamedTuple):
 
     ``repeated`` is the share of the rows that repeat an earlier one, and ``twins`` the share of
     the test rows of the bulk that are equal to a training row. The last ``n_auxiliary`` training
-    rows, anomalies by their label, are an auxiliary sample.
+    rows, anomalies by their label, are an auxiliary sample. ``test_classes`` are the classes of the
+    test rows, where the table has some.
     """
 
     X_train: np.ndarray
@@ -152,6 +153,7 @@ class Trial(NamedTuple):
     repeated: float
     twins: float
     n_auxiliary: int = 0
+    test_classes: np.ndarray | None = None
 
 
 def make_trial(table: Table, protocol: str, *, seed: int, max_rows: int | None = None) -> Trial:
@@ -265,6 +267,7 @@ def make_trial(table: Table, protocol: str, *, seed: int, max_rows: int | None =
         repeated=1 - (number.max() + 1) / len(y),
         twins=float(has_twin[y[test] == 1].mean()),
         n_auxiliary=len(auxiliary),
+        test_classes=None if table.classes is None else table.classes[rows][test],
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 #: What a fit is known by: a later line with the same key replaces an earlier one.
-KEY = ("dataset", "protocol", "seed", "detector", "use", "params", "max_rows")
+KEY = ("dataset", "protocol", "seed", "detector", "use", "params", "max_rows", "features")
 #: What a fit says of its split, of its ranking and of its price; None where it failed before.
 SIZES = ("n_train", "n_test", "n_features", "n_anomalies", "repeated", "twins")
 FIGURES = ("auroc", "average_precision", "tpr_at_1pct_fpr", "ap_1_to_1", "ap_1_to_100")
@@ -101,12 +101,14 @@ def read_results(*paths: str | Path) -> Any:
     Returns
     -------
     results : pandas.DataFrame
-        One row a fit: dataset, protocol, seed, detector, use, params, max_rows, environment;
+        One row a fit: dataset, protocol, seed, detector, use, params, max_rows, features,
+        environment;
         n_train, n_test, n_features, n_anomalies (of the test rows), repeated (share of rows that
         repeat an earlier one) and twins (share of test bulk rows that are in training, too);
         auroc, average_precision, tpr_at_1pct_fpr, and average precision restated for one and for
         a hundred bulk rows per anomaly, ap_1_to_1 and ap_1_to_100; fit_seconds, score_seconds and
-        peak_memory_mib (growth of the process); error, None for a fit that went well. A fit
+        peak_memory_mib (growth of the process); auroc_by_class, a dict of the AUROC against each
+        class of anomalies, of tables that have such; error, None for a fit that went well. A fit
         that was repeated counts with its last line.
 
     Raises
@@ -126,11 +128,49 @@ def read_results(*paths: str | Path) -> Any:
         import pandas as pd
     except ImportError as error:
         raise ImportError("read_results needs pandas: pip install skflow-detect[bench]") from error
-    columns = ["environment", *KEY, *SIZES, *FIGURES, *COSTS, "error"]
+    columns = ["environment", *KEY, *SIZES, *FIGURES, *COSTS, "auroc_by_class", "error"]
     rows = [[row.get(name) for name in columns] for row in last_fits(_lines(*paths)).values()]
     frame = pd.DataFrame(rows, columns=columns, dtype=object)
     numbers = dict.fromkeys([*SIZES, *FIGURES, *COSTS, "max_rows"], float) | {"seed": int}
     return frame.astype(numbers)
+
+
+def confusion_matrix(results: Any, detector: str) -> Any:
+    """AUROC of each bulk against each class, as in table 2 of arXiv:2208.14024.
+
+    Parameters
+    ----------
+    results : pandas.DataFrame
+        Of `read_results`.
+    detector : str
+        Its name there.
+
+    Returns
+    -------
+    matrix : pandas.DataFrame
+        A row for each table and protocol, a column for each class of anomalies (NaN where it is
+        the bulk): means over seeds.
+
+    Raises
+    ------
+    ValueError
+        If no fit of that detector has classes.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skflow.benchmark import confusion_matrix
+    >>> fit = {"detector": "KNN", "dataset": "images/a-0", "protocol": "one-class"}
+    >>> results = pd.DataFrame([fit | {"auroc_by_class": {"1": p}} for p in (0.5, 0.7)])
+    >>> float(confusion_matrix(results, "KNN").loc[("images/a-0", "one-class"), "1"])
+    0.6
+    """
+    rows = results[(results["detector"] == detector) & results["auroc_by_class"].notna()]
+    if rows.empty:
+        raise ValueError(f"results must hold fits of {detector} to tables of several classes")
+    by_class = rows["auroc_by_class"].apply(dict).apply(type(rows["dataset"])).astype(float)
+    matrix = by_class.groupby([rows["dataset"], rows["protocol"]]).mean()
+    return matrix[sorted(matrix, key=int)]
 
 
 def read_environments(*paths: str | Path) -> list[dict[str, Any]]:

@@ -69,6 +69,9 @@ def run_benchmark(
           ``"published-contaminated"``; see `make_trial`.
         - ``seeds``: how many (default 5), or a list.
         - ``max_rows``: most rows of a table; absent for all.
+        - ``features``: ``"package.module:Class fitted to TABLE"``, a transformer of which all
+          detectors get the features of rows; each worker fits it once, outside of the limits, to
+          the rows of another table. Without it, tables of images are not standardised.
         - ``time_limit_s`` (default 600) and ``memory_limit_mib`` (default 8000): what one fit
           with its scores may take.
         - ``jobs``: fits at a time (default 1; -1 for one a processor).
@@ -136,7 +139,7 @@ def grid(config: Config) -> Iterator[tuple[Task, Detector]]:
     """All fits; one seed after the other, so that an interrupted run is balanced."""
     tasks = product(config.seeds, config.datasets, config.protocols)
     for seed, dataset, protocol in tasks:
-        task = Task(dataset, protocol, seed, config.max_rows)
+        task = Task(dataset, protocol, seed, config.max_rows, config.features)
         for detector in config.detectors:
             yield task, detector
 
@@ -158,11 +161,12 @@ def _check_consistent(config: Config, rows: list[dict[str, Any]], path: Path) ->
                 f"detector {name} must be as in {path}, {before}; got {now}: "
                 "choose another name or output"
             )
-        if row["max_rows"] != config.max_rows:
-            raise ValueError(
-                f"max_rows must be as in {path}, {row['max_rows']}; got {config.max_rows}: "
-                "choose another output"
-            )
+        for key in ("max_rows", "features"):
+            if row.get(key) != getattr(config, key):
+                raise ValueError(
+                    f"{key} must be as in {path}, {row.get(key)}; got {getattr(config, key)}: "
+                    "choose another output"
+                )
 
 
 def _run(config: Config, fits: list[tuple[Task, Detector]], results: ResultsFile) -> None:

@@ -1,5 +1,6 @@
 """Tables of the benchmark, by name."""
 
+import re
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 from functools import partial
@@ -15,6 +16,8 @@ from ..datasets._image_sets import SETS, local_image_set
 
 #: Between two tables, of which the second has the anomalies.
 AGAINST = " against "
+#: A set of images or a file of some, and the classes that are the bulk.
+_IMAGES = re.compile(r"images/(?P<set>.+?)(-(?P<bulk>\d+(\+\d+)*))?", re.IGNORECASE)
 
 #: Values, labels and, where there are some, groups.
 Rows = tuple[np.ndarray, ...]
@@ -24,13 +27,15 @@ class Table(NamedTuple):
     """Rows and labels: +1 for the bulk, -1 for anomalies.
 
     Rows of one group must stay on one side of a split; None where no rows belong together. Rows
-    that are equal need no group: every split keeps them together.
+    that are equal need no group: every split keeps them together. ``classes`` are the labels that
+    ``y`` was made of, where there are several kinds of anomalies.
     """
 
     name: str
     X: np.ndarray
     y: np.ndarray
     groups: np.ndarray | None = None
+    classes: np.ndarray | None = None
 
 
 def load_table(name: str) -> Table:
@@ -50,8 +55,9 @@ def load_table(name: str) -> Table:
           digit 8) and ``sklearn/wine`` (class 2), which come with scikit-learn.
         - ``sklearn/kddcup99-http`` and ``sklearn/kddcup99-smtp`` (attacks), which scikit-learn
           downloads.
-        - ``images/mnist-3`` and so on, also of ``notmnist`` and ``cifar10``: images of one class
-          are the bulk, those of all others the anomalies; pixels in rows, from 0 to 1.
+        - ``images/mnist-3`` and so on, also of ``notmnist``, ``cifar10`` and a file of one's own
+          (``images/PATH.npz-3``): images of one class, or of several (``images/mnist-0+6+8``), are
+          the bulk, those of all others the anomalies; pixels in rows, parts of the largest value.
           ``images/notmnist``: all of them, as an auxiliary sample;
           `skflow.datasets.fetch_image_set`.
         - ``A against B``, of two of these: normal rows of A are the bulk, those of B the
@@ -60,7 +66,7 @@ def load_table(name: str) -> Table:
     Returns
     -------
     table : Table
-        Its name in the case above, X float64, y of +1 and -1, and groups.
+        Its name in the case above, X float64, y of +1 and -1, groups, and classes.
 
     Raises
     ------
@@ -79,6 +85,8 @@ def load_table(name: str) -> Table:
     found = _find(name)
     if AGAINST in found:
         return _pair(found)
+    if found.startswith("images/"):
+        return _images(found)
     if found in LOADERS:
         return Table(found, *LOADERS[found]())
     return Table(found, *fetch_adbench(found, return_X_y=True))
@@ -112,7 +120,9 @@ def table_names(pattern: str) -> list[str]:
     """
     if not any(character in pattern for character in "*?["):
         return [_find(pattern)]
-    at_hand = [name for name in LOADERS if name not in DOWNLOADED and _is_at_hand(name)]
+    at_hand = [name for name in LOADERS if name not in DOWNLOADED]
+    at_hand += [f"images/{name}" for name in SETS if local_image_set(name)]
+    at_hand += [f"images/{name}-{k}" for name in SETS if local_image_set(name) for k in range(10)]
     for folder in ("adbench", "features"):
         there, known = adbench_names(folder)
         at_hand += [f"{folder}/{name}" for name in there or known]
@@ -140,7 +150,12 @@ def _find(name: str) -> str:
     """The name as it is written; ValueError with the nearest one where there is none."""
     if name.count(AGAINST) == 1:
         return AGAINST.join(_find(side) for side in name.split(AGAINST))
+    if match := _IMAGES.fullmatch(name):
+        images = match["set"] if match["set"].endswith(".npz") else match["set"].lower()
+        if images in SETS or images.endswith(".npz"):
+            return f"images/{images}" + (f"-{match['bulk']}" if match["bulk"] else "")
     known = {written.lower(): written for written in LOADERS}
+    known |= {f"images/{written}": f"images/{written}" for written in SETS}
     for folder in ("adbench", "features"):
         names = [written for part in adbench_names(folder) for written in part]
         known |= {f"{folder}/{written}".lower(): f"{folder}/{written}" for written in names}
@@ -176,16 +191,17 @@ def _kddcup99(subset: str) -> Rows:
     return np.asarray(X, dtype=np.float64), np.where(label == b"normal.", 1, -1)
 
 
-def _images(name: str, bulk: int | None) -> Rows:
-    images, label = fetch_image_set(name, return_X_y=True)
-    X = images.reshape(len(images), -1) / 255.0
-    return X, np.where((label == bulk) | (bulk is None), 1, -1)
-
-
-def _is_at_hand(name: str) -> bool:
-    """Whether images need no download."""
-    folder, _, rest = name.partition("/")
-    return folder != "images" or local_image_set(rest.partition("-")[0]) is not None
+def _images(name: str) -> Table:
+    match = _IMAGES.fullmatch(name)
+    assert match is not None  # _find has made it
+    images, classes = fetch_image_set(match["set"], return_X_y=True)
+    X = images.reshape(len(images), -1).astype(np.float64)
+    X /= np.iinfo(images.dtype).max if images.dtype.kind == "u" else np.abs(X).max() or 1.0
+    there = np.unique(classes)
+    bulk = there if match["bulk"] is None else [int(k) for k in match["bulk"].split("+")]
+    if not set(bulk) <= set(there):
+        raise ValueError(f"classes of {match['set']} must be among {there}; got {match['bulk']}")
+    return Table(name, X, np.where(np.isin(classes, bulk), 1, -1), classes=classes)
 
 
 LOADERS: dict[str, Callable[[], Rows]] = {
@@ -200,8 +216,6 @@ LOADERS: dict[str, Callable[[], Rows]] = {
     "sklearn/wine": partial(_sklearn, load_wine, anomaly=2),
     "sklearn/kddcup99-http": partial(_kddcup99, "http"),
     "sklearn/kddcup99-smtp": partial(_kddcup99, "smtp"),
-    **{f"images/{name}": partial(_images, name, None) for name in SETS},
-    **{f"images/{name}-{k}": partial(_images, name, k) for name in SETS for k in range(10)},
 }
 DOWNLOADED = ("sklearn/kddcup99-http", "sklearn/kddcup99-smtp")
 
