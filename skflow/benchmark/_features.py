@@ -27,11 +27,12 @@ def check_features(value: Any, key: str) -> str:
 
 @lru_cache(maxsize=1)
 def fitted_features(features: str) -> "Features":
-    """The transformer, which a worker fits once."""
+    """The transformer, which a worker fits once, to the normal rows of the other table."""
     use, _, table = features.partition(FITTED_TO)
     module, _, name = use.partition(":")
     transformer = getattr(import_module(module), name)()
-    return Features(transformer.fit(load_table(table).X))
+    other = load_table(table)
+    return Features(transformer.fit(other.X[other.y == 1]))
 
 
 class Features:

@@ -71,7 +71,7 @@ def run_benchmark(
         - ``max_rows``: most rows of a table; absent for all.
         - ``features``: ``"package.module:Class fitted to TABLE"``, a transformer of which all
           detectors get the features of rows; each worker fits it once, outside of the limits, to
-          the rows of another table. Without it, tables of images are not standardised.
+          the normal rows of another table. Without it, tables of images are not standardised.
         - ``time_limit_s`` (default 600) and ``memory_limit_mib`` (default 8000): what one fit
           with its scores may take.
         - ``jobs``: fits at a time (default 1; -1 for one a processor).
