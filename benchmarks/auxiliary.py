@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from skflow.benchmark import read_results
+from skflow.benchmark._markdown import _table
 from skflow.benchmark._statistics import paired_tests
 
 FOLDER = Path("benchmarks/results/detectors")
@@ -19,47 +20,47 @@ RESULTS = [FOLDER / "auxiliary.jsonl", FOLDER / "auxiliary_datasets.jsonl"]
 OURS = "ContrastiveFlowDetector"
 
 
-def make_table(results: Any) -> str:
-    """Markdown of one results file, over the splits that all detectors finished."""
+def make_table(results: Any, ours: str = OURS) -> str:
+    """Markdown of results, over the splits that all detectors finished."""
     fits = results[results["error"].isna()].copy()
     of_split = fits.groupby(["dataset", "protocol", "seed"])["detector"]
     fits = fits[of_split.transform("nunique") == fits["detector"].nunique()]
-    fits["sample"] = fits["protocol"].str.removeprefix("auxiliary:").str.replace("features/", "")
-    fits["bulk"] = fits["dataset"].str.replace("features/", "")
+    for column, names in (("bulk", fits["dataset"]), ("sample", fits["protocol"])):
+        fits[column] = names.str.replace("auxiliary:|features/|images/", "", regex=True)
     cells = fits.pivot_table(index=["bulk", "sample"], columns="detector", values="auroc")
-    order = cells.mean().sort_values(ascending=False).index
-    cells = cells[order]
-    n_seeds = fits["seed"].nunique()
-    parts = [
-        f"AUROC in percent, mean over {n_seeds} seeds; `:10` and `:50` are percentages of bulk in "
-        "the auxiliary sample."
+    cells = cells[cells.mean().sort_values(ascending=False).index]
+    rows = [
+        [*names, *_in_percent(row)]
+        for names, row in zip(cells.index, cells.to_numpy(), strict=True)
     ]
-    lines = [f"| Bulk | Auxiliary sample | {' | '.join(order)} |", "|---" * (2 + len(order)) + "|"]
-    for (bulk, sample), row in cells.iterrows():
-        lines.append(_line([bulk, sample], row.to_numpy()))
-    lines.append(_line(["mean", ""], cells.mean().to_numpy()))
-    parts.append("\n".join(lines))
-    tests = paired_tests(cells.to_numpy(), list(order), OURS)
-    parts.append(
-        f"{OURS} less each other, in points, with 95 % bootstrap intervals over the "
-        f"{len(cells)} rows (which share bulk and so are not independent):"
+    rows.append(["mean", "", *_in_percent(cells.mean())])
+    differences = [
+        [
+            test.detector,
+            "{:+.1f} ({:+.1f} to {:+.1f})".format(
+                *(100 * x for x in (test.difference, test.low, test.high))
+            ),
+            f"{test.wins} / {test.ties} / {test.losses}",
+        ]
+        for test in paired_tests(cells.to_numpy(), list(cells), ours)
+    ]
+    return "\n\n".join(
+        [
+            f"AUROC in percent, mean over {fits['seed'].nunique()} seeds; `:10` and `:50` are "
+            "percentages of bulk in the auxiliary sample.",
+            _table(["Bulk", "Auxiliary sample", *cells], rows, escaped=True),
+            f"{ours} less each other, in points, with 95 % bootstrap intervals over the "
+            f"{len(cells)} rows (which share bulk and so are not independent):",
+            _table(["Against", "Difference", "Win / tie / loss"], differences),
+        ]
     )
-    lines = ["| Against | Difference | Win / tie / loss |", "|---|---|---|"]
-    for test in tests:
-        difference, low, high = (100 * x for x in (test.difference, test.low, test.high))
-        lines.append(
-            f"| {test.detector} | {difference:+.1f} ({low:+.1f} to {high:+.1f}) | {test.wins} / "
-            f"{test.ties} / {test.losses} |"
-        )
-    return "\n\n".join([*parts, "\n".join(lines)])
 
 
-def _line(names: list[str], values: Any) -> str:
-    """A row of the table, its best value in bold."""
+def _in_percent(values: Any) -> list[str]:
+    """AUROCs of a row, the best in bold."""
     texts = [f"{100 * value:.1f}" for value in values]
     best = max(texts, key=float)
-    cells = [f"**{text}**" if text == best else text for text in texts]
-    return f"| {' | '.join([*names, *cells])} |"
+    return [f"**{text}**" if text == best else text for text in texts]
 
 
 def main() -> None:

@@ -183,7 +183,7 @@ def measure(model: Any, trial: Trial, labelled: bool, seed: int) -> dict[str, An
     # the scores of all training rows.
     with patch.object(BaseDetector, "_threshold", return_value=0.0):
         start = time.perf_counter()
-        _fit(model, trial, labelled)
+        fit_model(model, trial, labelled)
         fitted = time.perf_counter()
     scores = anomaly_scores(model, trial.X_test)
     scored = time.perf_counter()
@@ -212,7 +212,7 @@ def _by_class(trial: Trial, scores: np.ndarray) -> dict[str, float] | None:
     return {str(kind): roc_auc_score(y[rows], scores[rows]) for kind, rows in kinds.items()}
 
 
-def _fit(model: Any, trial: Trial, labelled: bool) -> None:
+def fit_model(model: Any, trial: Trial, labelled: bool) -> None:
     """Fit a pipeline; an auxiliary sample goes to detectors that know of such, as what it is."""
     if not labelled:
         model.fit(trial.X_train)
