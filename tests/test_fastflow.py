@@ -239,7 +239,8 @@ def test_images_with_nan(quick, bulk):
         ({"image_shape": (12,)}, np.zeros((9, 192)), r"image_shape must be \(height, width\)"),
         ({"image_shape": (0, 4)}, np.zeros((9, 192)), "whole numbers of at least 1"),
         ({"backbone": "vgg"}, np.zeros((9, 192)), "'backbone' parameter of FastFlowDetector"),
-        ({"anomalies": ["stain"], "objective": "contrastive"}, np.eye(9), "kinds must be a list"),
+        ({"anomalies": ["stain"]}, np.eye(9), "anomalies must be a list"),
+        ({"anomalies": ()}, np.eye(9), r"anomalies must be a list .*; got \(\)"),
     ],
 )
 def test_bad_parameters(quick, params, X, message):

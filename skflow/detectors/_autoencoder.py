@@ -11,7 +11,7 @@ from .._sklearn import Interval, StrOptions
 from ..objectives import Reconstruction
 from ._autoencoder_networks import Autoencoder, ConvAutoencoder, DenseAutoencoder
 from ._images import ImageMixin
-from ._torch import SMALL_STEP, TorchDetector
+from ._torch import TorchDetector
 
 
 class AutoencoderDetector(ImageMixin, TorchDetector):
@@ -181,9 +181,8 @@ class AutoencoderDetector(ImageMixin, TorchDetector):
         return DenseAutoencoder(n_features, hidden, latent, generator)
 
     def _is_small(self) -> bool:
-        if self.architecture == "conv":
-            return self.batch_size * self.n_features_in_ < SMALL_STEP
-        return super()._is_small()
+        kind = ImageMixin if self.architecture == "conv" else TorchDetector
+        return kind._is_small(self)
 
     def _make_objective(self) -> Reconstruction:
         return Reconstruction()

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from ._torch import SMALL_STEP
+
 #: Colours that a table of square images may have.
 CHANNELS = (1, 3)
 
@@ -98,6 +100,11 @@ class ImageMixin:
     """Detectors whose rows are images: with the parameter ``image_shape``, they take both."""
 
     image_shape_: tuple[int, int, int]
+    #: Views of an image in a step.
+    _n_views = 1
+
+    def _is_small(self: Any) -> bool:
+        return self._n_views * self.batch_size * self.n_features_in_ < SMALL_STEP
 
     def _fit_checked(self: Any, *args: Any, **kwargs: Any) -> None:
         self.__dict__.pop("image_shape_", None)

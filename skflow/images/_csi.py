@@ -11,7 +11,6 @@ from .._sklearn import Interval
 from ..detectors import TorchDetector
 from ..detectors._contrast import ContrastRows
 from ..detectors._images import ImageMixin
-from ..detectors._torch import SMALL_STEP
 from ..flows import mlp
 from ..objectives import ShiftedInstances
 from ._augment import Augment
@@ -118,6 +117,8 @@ warm_start, device, random_state, verbose, nan_policy
     (3,)
     """
 
+    _n_views = 2 * N_TURNS
+
     _parameter_constraints: dict[str, list[Any]] = {
         **TorchDetector._parameter_constraints,
         "image_shape": [None, tuple, list],
@@ -209,10 +210,6 @@ warm_start, device, random_state, verbose, nan_policy
         generator = torch.Generator(self._device()).manual_seed(self.seed_)
         limits = self.shift, self.rotation, self.intensity, self.view_noise
         return ShiftedInstances(Augment(*limits, generator), self.temperature)
-
-    def _is_small(self) -> bool:
-        # Eight views of each.
-        return 8 * self.batch_size * self.n_features_in_ < SMALL_STEP
 
     @property
     def _chunk_rows(self) -> int:

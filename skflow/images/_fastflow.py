@@ -16,7 +16,7 @@ from .._sklearn import HasMethods, Interval, StrOptions, fit_context
 from ..detectors import TorchDetector
 from ..detectors._contrast import ContrastRows, balanced
 from ..detectors._images import ImageMixin, as_maps
-from ..detectors._torch import SMALL_STEP, automatic_steps
+from ..detectors._torch import automatic_steps
 from ..detectors._two_phase import TwoPhaseMixin
 from ..detectors._validation import check_rows, unchanged_on_error
 from ..objectives import LocalBulkRare, LocalContrastive, TwoPhase
@@ -24,7 +24,7 @@ from ..training import Batch, Noise, resolve_seed
 from ._fastflow_network import FastFlow
 from ._features import fitted_backbone
 from ._pyramid import pyramid
-from ._synthetic import PHOTO, make_anomalies
+from ._synthetic import PHOTO, check_kinds, make_anomalies
 
 #: Pixels of maps that are scored at once: bounds memory and fits the cache.
 CHUNK_PIXELS = 2**17
@@ -257,6 +257,8 @@ class FastFlowDetector(ImageMixin, TwoPhaseMixin, TorchDetector):
     def _fit(
         self, X: np.ndarray, contrast: ContrastRows, seed: int | None = None
     ) -> np.ndarray | None:
+        if self.anomalies is not None:
+            check_kinds(self.anomalies, "anomalies")
         seed = resolve_seed(self.random_state) if seed is None else seed
         goes_on = self.warm_start and hasattr(self, "weights_")
         if isinstance(self.backbone, str):
@@ -356,9 +358,6 @@ class FastFlowDetector(ImageMixin, TwoPhaseMixin, TorchDetector):
         if self.max_iter != "auto":
             return super()._resolved_max_iter(n_samples)
         return automatic_steps(n_samples, 30)
-
-    def _is_small(self) -> bool:
-        return self.batch_size * math.prod(self.image_shape_) < SMALL_STEP
 
     @property
     def _chunk_rows(self) -> int:

@@ -236,6 +236,12 @@ class MoCoTransformer(ImageFeatures):
         device = resolve_device(self.device)
         self.seed_ = resolve_seed(self.random_state)
         generator = torch.Generator().manual_seed(self.seed_)
+        smallest = min(self.image_shape_[:2])
+        if self.resolution is not None and self.resolution > smallest:
+            raise ValueError(
+                f"resolution must be at most the {smallest} pixels of an image's shorter side, "
+                f"which it shrinks; got {self.resolution}"
+            )
         names = ("n_features", "width", "resolution", "input_size")
         self.architecture_ = {name: getattr(self, name) for name in names}
         module = self._module(generator)

@@ -163,6 +163,13 @@ CAMERA: dict[str, Plant] = {"island": _island, "arc": _arc, "dead": _dead, "hot"
 KINDS = PHOTO | CAMERA
 
 
+def check_kinds(kinds: Any, name: str) -> None:
+    """Refuse what is not a list of kinds."""
+    unknown = [kind for kind in kinds if kind not in KINDS]
+    if isinstance(kinds, str) or unknown or not len(kinds):
+        raise ValueError(f"{name} must be a list of some of {', '.join(KINDS)}; got {kinds!r}")
+
+
 def make_anomalies(
     X: Any,
     *,
@@ -219,9 +226,7 @@ def make_anomalies(
     >>> anomalous.shape, masks.shape
     ((5, 12, 12), (5, 12, 12))
     """
-    unknown = [kind for kind in kinds if kind not in KINDS]
-    if isinstance(kinds, str) or unknown or not len(kinds):
-        raise ValueError(f"kinds must be a list of some of {', '.join(KINDS)}; got {kinds!r}")
+    check_kinds(kinds, "kinds")
     rows = check_array(as_table(X, None), dtype=np.float64)
     height, width, channels = resolve_image_shape(image_shape, X, rows.shape[1])
     images = rows.reshape(-1, height, width, channels)

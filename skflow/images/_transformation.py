@@ -11,7 +11,6 @@ from torch.nn.functional import cross_entropy, pad
 from .._sklearn import Interval
 from ..detectors import TorchDetector
 from ..detectors._images import ImageMixin
-from ..detectors._torch import SMALL_STEP
 from ._encoder import SquareNetwork
 
 #: Quarter turns, and shifts down and right: the classes of the three heads.
@@ -189,9 +188,6 @@ n_iter_no_change, warm_start, device, random_state, verbose, nan_policy
 
     def _make_objective(self) -> _TransformationLoss:
         return _TransformationLoss(torch.Generator().manual_seed(self.seed_))
-
-    def _is_small(self) -> bool:
-        return self.batch_size * self.n_features_in_ < SMALL_STEP
 
     @property
     def _chunk_rows(self) -> int:
