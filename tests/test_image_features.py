@@ -107,7 +107,7 @@ class TestMoCo:
         a, b = moco.transform(fine)
         sharp = clone(moco).set_params(resolution=None, input_size=None).fit(X).transform(fine)
         assert np.linalg.norm(a - b) < 0.3 * np.linalg.norm(sharp[0] - sharp[1])
-        with pytest.raises(ValueError, match=r"resolution must be at most the 10 pixels .*; got 11"):
+        with pytest.raises(ValueError, match=r"resolution must be at most the 10 .*; got 11"):
             moco.set_params(resolution=11).fit(X)
 
     def test_an_encoder_of_ones_own(self, moco, images):
