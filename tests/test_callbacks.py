@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from skflow import ContrastiveFlowDetector, RealNVPOutlierDetector
+from skflow import ContrastiveFlowDetector, FlowEnsemble, RealNVPOutlierDetector
 
 callback = pytest.importorskip("sklearn.callback", reason="scikit-learn has callbacks from 1.9 on")
 
@@ -76,6 +76,13 @@ def test_failed_fit_tears_down_and_leaves_no_trace(bulk):
         detector.fit(bulk)
     assert recorder.torn_down == 1
     assert set(vars(detector)) == {*detector.get_params(), "_skl_callbacks"}
+
+
+def test_flows_inside_another_detector_keep_no_trace(bulk):
+    """A context that stayed in their state could not be written to a file."""
+    ensemble = FlowEnsemble(RealNVPOutlierDetector(max_iter=5), n_estimators=2).fit(bulk)
+    for flow in ensemble.estimators_:
+        assert not [name for name in vars(flow) if name.startswith(("_callback", "_skl"))]
 
 
 def test_progress_bar(bulk, capsys):

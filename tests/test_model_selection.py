@@ -13,6 +13,7 @@ from sklearn.preprocessing import QuantileTransformer, StandardScaler
 from skflow import (
     AutoencoderDetector,
     ContrastiveFlowDetector,
+    FlowEnsemble,
     MahalanobisDetector,
     RealNVPOutlierDetector,
 )
@@ -62,6 +63,7 @@ def test_labelled_search_in_a_pipeline(detector, grid, labelled):
         ContrastiveFlowDetector(max_iter=10, random_state=0),
         AutoencoderDetector(max_iter=10, random_state=0),
         MahalanobisDetector(),
+        FlowEnsemble(RealNVPOutlierDetector(max_iter=10), n_estimators=2),
     ],
     ids=lambda detector: type(detector).__name__,
 )

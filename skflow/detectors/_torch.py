@@ -95,9 +95,6 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
         """Score a chunk of rows: higher means more normal."""
 
     @with_callbacks
-    def _fit_checked(self, X: Any, y: Any, X_contrast: Any = None) -> None:
-        super()._fit_checked(X, y, X_contrast)
-
     def _fit(
         self, X: np.ndarray, contrast: ContrastRows, seed: int | None = None
     ) -> np.ndarray | None:
