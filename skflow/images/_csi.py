@@ -33,7 +33,7 @@ class _Network(SquareNetwork):
         generator: torch.Generator | None,
     ):
         super().__init__(image_shape, latent_features, width, generator)
-        self.head = mlp([4 * width, N_TURNS], generator)
+        self.head = mlp([self.encoder.n_averages, N_TURNS], generator)
 
     def turned(self, images: Tensor) -> Tensor:
         """All quarter turns of images, one turn after another."""
@@ -46,8 +46,8 @@ class _Network(SquareNetwork):
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Features (n, k) and logits of the turn (n, 4)."""
-        pooled = self.encoder.maps(images)[-1].mean(dim=(2, 3))
-        return self.encoder.project(pooled), self.head(pooled)
+        averages = self.encoder.averages(images)
+        return self.encoder.projection(averages), self.head(averages)
 
     def judged(self, x: Tensor) -> Tensor:
         """Features of every turn of rows, and the logit of that turn, (n, 4, k + 1)."""

@@ -4,13 +4,15 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, relu
+from torch.nn.functional import adaptive_avg_pool2d, interpolate, relu
 
 from ..detectors._images import as_maps
 from ..flows import ActNorm, Standardize, conv, mlp
 
 #: Channels in a group that is normalised as one.
 GROUP = 8
+#: Parts of the height and of the width that are averaged each.
+N_PARTS = 2
 #: Images that the scales of features are set by.
 N_INITIAL = 512
 
@@ -38,7 +40,8 @@ class _Residual(nn.Module):
 class SmallResNet(nn.Module):
     """Three stages of residual blocks, each half as fine and twice as wide, and a projection.
 
-    Averaged maps are centred and scaled before the projection, at first by the data: rectified as
+    The last maps are averaged over each quarter of the image, which tells a loop above from one
+    below. Averages are centred and scaled before the projection, at first by the data: rectified as
     they are, they are nearly parallel for all images, and contrast would have to part them first.
 
     Parameters
@@ -62,13 +65,17 @@ class SmallResNet(nn.Module):
             _Residual(n_in, n_out, 2, generator)
             for n_in, n_out in ((width, width), (width, 2 * width), (2 * width, 4 * width))
         )
-        self.projection = mlp([4 * width, 4 * width, n_features], generator)
-        self.centre = ActNorm(4 * width)
+        self.n_averages = N_PARTS**2 * 4 * width
+        self.centre = ActNorm(self.n_averages)
+        self.projection = mlp([self.n_averages, 4 * width, n_features], generator)
 
     def initialize(self, x: Tensor) -> None:
-        """Centre and scale the averaged maps of images."""
+        """Centre and scale the averages by those of some images."""
         with torch.no_grad():
-            self.centre.initialize(self.maps(x)[-1].mean(dim=(2, 3)))
+            self.centre.initialize(self._averages(x))
+
+    def _averages(self, x: Tensor) -> Tensor:
+        return adaptive_avg_pool2d(self.maps(x)[-1], N_PARTS).flatten(start_dim=1)
 
     def maps(self, x: Tensor) -> list[Tensor]:
         """Output of every stage."""
@@ -78,13 +85,13 @@ class SmallResNet(nn.Module):
             out.append(x)
         return out
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.project(self.maps(x)[-1].mean(dim=(2, 3)))
+    def averages(self, x: Tensor) -> Tensor:
+        """Centred averages of the last maps, (n, n_averages)."""
+        centred, _ = self.centre(self._averages(x))
+        return centred
 
-    def project(self, pooled: Tensor) -> Tensor:
-        """Features of averaged maps."""
-        centred, _ = self.centre(pooled)
-        return self.projection(centred)
+    def forward(self, x: Tensor) -> Tensor:
+        return self.projection(self.averages(x))
 
 
 class SquareNetwork(nn.Module):
