@@ -22,8 +22,11 @@ OURS = "ContrastiveFlowDetector"
 
 def make_table(results: Any, ours: str = OURS) -> str:
     """Markdown of results, over the splits that all detectors finished."""
+    split = ["dataset", "protocol", "seed"]
     fits = results[results["error"].isna()].copy()
-    of_split = fits.groupby(["dataset", "protocol", "seed"])["detector"]
+    # A split that no detector finished is none, as of a table that is to contrast itself.
+    made = results.merge(fits[split].drop_duplicates())
+    of_split = fits.groupby(split)["detector"]
     fits = fits[of_split.transform("nunique") == fits["detector"].nunique()]
     for column, names in (("bulk", fits["dataset"]), ("sample", fits["protocol"])):
         fits[column] = names.str.replace("auxiliary:|features/|images/", "", regex=True)
@@ -52,8 +55,18 @@ def make_table(results: Any, ours: str = OURS) -> str:
             f"{ours} less each other, in points, with 95 % bootstrap intervals over the "
             f"{len(cells)} rows (which share bulk and so are not independent):",
             _table(["Against", "Difference", "Win / tie / loss"], differences),
+            *_failures(made),
         ]
     )
+
+
+def _failures(fits: Any) -> list[str]:
+    """What is not in the table: splits where a fit failed, and detectors all of whose fits did."""
+    numbers = fits.loc[fits["error"].notna(), "detector"].value_counts()
+    if numbers.empty:
+        return []
+    named = ", ".join(f"{name} {number}" for name, number in numbers.items())
+    return [f"Failed fits, whose splits are left out for all: {named}, of {len(fits)} in all."]
 
 
 def _in_percent(values: Any) -> list[str]:

@@ -21,7 +21,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from auxiliary import make_table
 
-from skflow.benchmark import confusion_matrix, load_table, make_detector, make_trial, read_results
+from skflow.benchmark import auroc_matrix, load_table, make_detector, make_trial, read_results
 from skflow.benchmark._features import fitted_features
 from skflow.benchmark._fit import anomaly_scores, fit_model
 from skflow.benchmark._markdown import _table
@@ -42,7 +42,7 @@ def report(folder: Path) -> str:
         parts.append(f"### The same, {percent} % of the letters are images of the bulk")
         parts.append(make_table(of_sample(features, f"{SAMPLE}:{percent}"), OURS))
     parts.append("### The contrastive flow of each digit against each other digit")
-    matrix = confusion_matrix(of_sample(features, SAMPLE), OURS)
+    matrix = auroc_matrix(of_sample(features, SAMPLE), OURS)
     names = matrix.index.get_level_values("dataset").str.removeprefix("images/")
     rows = [[name, *map(_percent, row)] for name, row in zip(names, matrix.to_numpy(), strict=True)]
     parts.append(_table(["Bulk", *matrix], rows))

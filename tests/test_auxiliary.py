@@ -47,6 +47,8 @@ def test_table(tmp_path):
     table = auxiliary.make_table(read_results(write_results(tmp_path / "f.jsonl", failing)))
     assert "| c:10 |" not in table
     assert "| c |" in table
+    n_failed = sum(line.get("error") == "ValueError: no" for line in failing)
+    assert f"left out for all: KNN {n_failed}, of {len(lines) - 1} in all." in table
 
 
 def test_published_table_is_that_of_the_published_results(tmp_path, monkeypatch, capsys):

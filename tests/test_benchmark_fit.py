@@ -8,7 +8,7 @@ import pytest
 from sklearn.ensemble import ExtraTreesClassifier
 
 from skflow.benchmark._config import Detector
-from skflow.benchmark._features import fitted_features
+from skflow.benchmark._features import fitted_features, make_transformer
 from skflow.benchmark._fit import (
     Limits,
     Task,
@@ -70,29 +70,35 @@ def test_auxiliary_samples_go_where_they_are_known(trial):
 def test_features_are_of_the_same_split():
     """A transformer is fitted to the other table once, and sees every row once."""
     norm, limits = Detector("x", "misbehaving:Norm", {}), Limits(10.0, 1000.0)
-    features = "misbehaving:Halves fitted to sklearn/wine"
+    features = "misbehaving:Halves fitted to sklearn/breast_cancer"
     task = Task(WINE, "one-class", 0, None)
-    rows = [
-        run_fit(t, norm, limits, os.getppid()) for t in (task, task._replace(features=features))
-    ]
+    tasks = task, task._replace(features=features)
+    rows = [run_fit(task, norm, limits, os.getppid()) for task in tasks]
     assert [row["n_features"] for row in rows] == [13, 6]
     assert rows[1]["features"] == features
     assert all(rows[0][key] == rows[1][key] for key in ("n_train", "n_test", "twins"))
     transformer = fitted_features(features).transformer
-    assert transformer.fitted_to_.shape == (130, 13)  # the normal rows
+    assert transformer.fitted_to_.shape == (357, 30)  # the normal rows
     run_fit(task._replace(features=features, seed=1), norm, limits, os.getppid())
     assert fitted_features(features).transformer is transformer
     assert sum(transformer.seen_) == 178
 
 
-def test_pixels_are_not_standardised():
+def test_features_that_have_seen_test_rows_are_refused():
+    norm, limits = Detector("x", "misbehaving:Norm", {}), Limits(10.0, 1000.0)
+    task = Task(WINE, "one-class", 0, None, "misbehaving:Halves fitted to sklearn/wine")
+    row = run_fit(task, norm, limits, os.getppid())
+    assert row["error"] == "ValueError: features must not be fitted to test rows; got 65 such rows"
+    with pytest.raises(ValueError, match=r"features 'nowhere:X .*' cannot be made: Module"):
+        make_transformer("nowhere:X fitted to sklearn/wine")
+
+
+def test_a_pipeline_without_a_scaler():
     norm = Detector("x", "misbehaving:Norm", {})
-    assert not Task("images/mnist-3", "one-class", 0, None).scale
-    assert Task("images/mnist-3", "one-class", 0, None, "a:B fitted to images/notmnist").scale
-    assert list(build(norm, seed=0, n_features=3, scale=False).named_steps) == ["detector"]
     assert list(build(norm, seed=0, n_features=3).named_steps) == ["scaler", "detector"]
-    fastflow = Detector("x", "FastFlowDetector", {})
-    assert list(build(fastflow, seed=0, n_features=9, scale=False).named_steps) == ["detector"]
+    for detector in (norm, Detector("x", "FastFlowDetector", {})):
+        model = build(detector, seed=0, n_features=9, scale=False)
+        assert list(model.named_steps) == ["detector"]
 
 
 def test_each_class_of_anomalies(trial):

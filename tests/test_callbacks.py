@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from skflow import ContrastiveFlowDetector, FlowEnsemble, RealNVPOutlierDetector
+from skflow.images import CSIDetector
 
 callback = pytest.importorskip("sklearn.callback", reason="scikit-learn has callbacks from 1.9 on")
 
@@ -76,6 +77,13 @@ def test_failed_fit_tears_down_and_leaves_no_trace(bulk):
         detector.fit(bulk)
     assert recorder.torn_down == 1
     assert set(vars(detector)) == {*detector.get_params(), "_skl_callbacks"}
+
+
+def test_a_detector_that_cannot_score_while_it_trains(bulk):
+    recorder = Recorder()
+    CSIDetector(max_iter=3, random_state=0).set_callbacks(recorder).fit(np.repeat(bulk, 3, axis=1))
+    assert recorder.tasks[-1] == "fit"
+    assert not recorder.scores
 
 
 def test_flows_inside_another_detector_keep_no_trace(bulk):

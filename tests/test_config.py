@@ -109,6 +109,7 @@ def test_grid():
         ({"protocols": []}, "protocols must not be empty"),
         ({"features": "pca"}, 'features must be "package.module:Class fitted to TABLE"; got .pca'),
         ({"features": "PCA fitted to sklearn/wine"}, "features must be"),
+        ({"features": "a:B fitted to sklearn/*"}, "must name one table; got sklearn/., which .* 3"),
         ({"features": "a:PCA fitted to sklearn/wein"}, "features: .*; did you mean 'sklearn/wine'"),
         ({"seeds": 0}, "seeds must be an integer of at least 1; got 0"),
         ({"seeds": True}, "seeds must be an integer of at least 1; got True"),

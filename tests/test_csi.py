@@ -21,6 +21,16 @@ def network():
     return network
 
 
+def test_features_start_from_centred_averages(network):
+    torch.manual_seed(1)
+    averages = network.encoder.averages(network.images(torch.randn(200, 25).double()))
+    assert averages.mean(dim=0).abs().max() < 1
+    torch.nn.init.zeros_(network.encoder.centre.shift)
+    torch.nn.init.zeros_(network.encoder.centre.log_scale)
+    rectified = network.encoder.averages(network.images(torch.randn(200, 25).double()))
+    assert rectified.min() >= 0
+
+
 def test_loss_by_hand(network):
     """Views without any augmentation: both views of an image are equal."""
     rows = torch.randn(3, 25, dtype=torch.float64)

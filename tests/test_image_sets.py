@@ -1,10 +1,14 @@
 """Labelled sets of images: local files, OpenML, tables of the benchmark."""
 
+import os
+
 import numpy as np
 import pytest
 from sklearn.utils import Bunch
 
 from skflow.benchmark import load_table, make_trial, table_names
+from skflow.benchmark._config import Detector
+from skflow.benchmark._fit import Limits, Task, run_fit
 from skflow.datasets import fetch_image_set
 
 
@@ -53,16 +57,39 @@ def test_several_classes_and_files_of_ones_own(folder):
     pair = load_table("images/mnist against images/notmnist-5+6")
     assert (pair.y == -1).sum() == 12
 
-    own = folder / "Mine-2.npz"
-    np.savez(own, X=np.full((4, 2, 2), -3.0), y=[0, 1, 1, 2])
+    assert load_table("images/mnist-8+00+0").name == "images/mnist-0+8"
+    own = folder / "Mine-2.NPZ"
+    with own.open("wb") as file:
+        np.savez(file, X=np.full((4, 2, 2), -3.0), y=[0, 1, 1, 2])
     table = load_table(f"images/{own}-1")
     assert table.name == f"images/{own}-1"
-    assert table.X.min() == -1
+    assert (table.X == -3).all()  # two files of one's own keep one scale
     assert table.y.tolist() == [-1, 1, 1, -1]
-    with pytest.raises(ValueError, match=r"classes of .*Mine-2.npz must be among \[0 1 2\]; got 3"):
+    with pytest.raises(ValueError, match=r"classes of .*Mine-2.NPZ must be among \[0 1 2\]; got 3"):
         load_table(f"images/{own}-3")
+    for wrong, message in (
+        ("images/mnist-1+10", "classes of images/mnist must be from 0 to 9; got 1.10"),
+        ("images/nowhere.npz-1", "must be a file; there is none at nowhere.npz"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            table_names(wrong)
     with pytest.raises(ValueError, match="'images/imagenet-3'"):
         load_table("images/imagenet-3")
+
+
+def test_pixels_reach_detectors_as_they_are(folder):
+    """Not standardised, unlike the columns of tables and unlike features."""
+    detector = Detector("x", "misbehaving:Keeper", {"path": str(folder / "seen.npy")})
+    features = "misbehaving:Halves fitted to images/notmnist"
+    for given, n_columns, is_scaled in ((None, 784, False), (features, 392, True)):
+        task = Task("images/mnist-3", "one-class", 0, None, given)
+        row = run_fit(task, detector, Limits(60.0, 2000.0), os.getppid())
+        assert row["error"] is None
+        assert set(row["auroc_by_class"]) == set("012456789")
+        seen = np.load(folder / "seen.npy")
+        assert seen.shape[1] == n_columns
+        assert (abs(seen.mean(axis=0)).max() < 1e-9) == is_scaled
+        assert (seen.min() >= 0) != is_scaled
 
 
 def test_openml(monkeypatch):

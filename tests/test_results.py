@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from skflow.benchmark import confusion_matrix, read_results
+from skflow.benchmark import auroc_matrix, read_results
 from skflow.benchmark._fit import Task
 from skflow.benchmark._results import ResultsFile
 
@@ -44,7 +44,7 @@ def test_a_later_line_counts(tmp_path):
     assert list(read_results(path, path)["auroc"]) == [0.3, 0.2]
 
 
-def test_confusion_matrix(tmp_path):
+def test_auroc_matrix(tmp_path):
     fit = Task("images/mnist-3", "one-class", 0, None)._asdict() | {"kind": "fit", "detector": "x"}
     lines = [
         fit | {"auroc_by_class": {"10": 0.5, "2": 1.0}},
@@ -55,14 +55,14 @@ def test_confusion_matrix(tmp_path):
     ]
     path = tmp_path / "results.jsonl"
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    matrix = confusion_matrix(read_results(path), "x")
+    matrix = auroc_matrix(read_results(path), "x")
     assert list(matrix) == ["2", "3", "10"]
     assert list(matrix.index.get_level_values(0)) == ["images/mnist-2", "images/mnist-3"]
     np.testing.assert_allclose(matrix.to_numpy(), [[np.nan, 0.8, 0.9], [1.0, np.nan, 0.6]])
     with pytest.raises(
         ValueError, match="results must hold fits of y to tables of several classes"
     ):
-        confusion_matrix(read_results(path), "y")
+        auroc_matrix(read_results(path), "y")
 
 
 def test_imports_without_what_is_optional():

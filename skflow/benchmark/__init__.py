@@ -3,7 +3,7 @@
 from ._detectors import detector_names, make_detector
 from ._protocol import Split, Trial, make_trial, one_class_split, rare_event_split
 from ._report import write_report
-from ._results import confusion_matrix, read_results
+from ._results import auroc_matrix, read_results
 from ._runner import run_benchmark
 from ._tables import Table, load_table, table_names
 
@@ -11,7 +11,7 @@ __all__ = [
     "Split",
     "Table",
     "Trial",
-    "confusion_matrix",
+    "auroc_matrix",
     "detector_names",
     "load_table",
     "make_detector",

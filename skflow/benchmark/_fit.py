@@ -137,12 +137,14 @@ def _trial(task: Task) -> Trial | str:
             # A download of other values than those that were measured on: nobody would see it.
             warnings.simplefilter("error", UserWarning)
             table = load_table(dataset)
-        trial = make_trial(table, protocol, seed=seed, max_rows=max_rows)
+            trial = make_trial(table, protocol, seed=seed, max_rows=max_rows)
         if features is None:
             return trial
         # After the split, which so is that of the same table without features.
-        transform = fitted_features(features).transform
-        return trial._replace(X_train=transform(trial.X_train), X_test=transform(trial.X_test))
+        fitted = fitted_features(features)
+        fitted.check_unseen(trial.X_test)
+        X_train, X_test = fitted.transform(trial.X_train), fitted.transform(trial.X_test)
+        return trial._replace(X_train=X_train, X_test=X_test)
     except Exception as error:  # a table that cannot be had must not end the other fits
         return describe(error)
 

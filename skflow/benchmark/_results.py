@@ -135,8 +135,8 @@ def read_results(*paths: str | Path) -> Any:
     return frame.astype(numbers)
 
 
-def confusion_matrix(results: Any, detector: str) -> Any:
-    """AUROC of each bulk against each class, as in table 2 of arXiv:2208.14024.
+def auroc_matrix(results: Any, detector: str) -> Any:
+    """AUROC of each bulk against each class: the "confusion matrix" of arXiv:2208.14024, table 2.
 
     Parameters
     ----------
@@ -159,10 +159,10 @@ def confusion_matrix(results: Any, detector: str) -> Any:
     Examples
     --------
     >>> import pandas as pd
-    >>> from skflow.benchmark import confusion_matrix
+    >>> from skflow.benchmark import auroc_matrix
     >>> fit = {"detector": "KNN", "dataset": "images/a-0", "protocol": "one-class"}
     >>> results = pd.DataFrame([fit | {"auroc_by_class": {"1": p}} for p in (0.5, 0.7)])
-    >>> float(confusion_matrix(results, "KNN").loc[("images/a-0", "one-class"), "1"])
+    >>> float(auroc_matrix(results, "KNN").loc[("images/a-0", "one-class"), "1"])
     0.6
     """
     rows = results[(results["detector"] == detector) & results["auroc_by_class"].notna()]

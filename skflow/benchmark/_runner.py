@@ -18,6 +18,7 @@ from joblib.externals.loky import ProcessPoolExecutor
 
 from ._config import Config, Detector, check_jobs, read_config
 from ._environment import describe_environment
+from ._features import make_transformer
 from ._fit import Limits, Task, check_detectors, run_fit, start_worker
 from ._results import ResultsFile, key_of, last_fits
 
@@ -63,7 +64,7 @@ def run_benchmark(
         - ``datasets``: names and patterns such as ``"adbench/*"``; ``exclude``: those to leave out.
         - ``detectors``: names, or tables ``{name = "KNN-10", use = "KNN", params = {n_neighbors
           = 10}}``; ``use`` may be the import path ``"package.module:Class"`` of a detector of
-          your own, which gets standardised features like all others.
+          your own, which gets the same columns as all others.
         - ``protocols``: of ``"one-class"`` (the default), ``"contaminated"``,
           ``"rare-event:200"`` (200 labelled anomalies), ``"auxiliary:TABLE"``, ``"published"`` and
           ``"published-contaminated"``; see `make_trial`.
@@ -176,6 +177,8 @@ def _run(config: Config, fits: list[tuple[Task, Detector]], results: ResultsFile
     with _workers(n_jobs) as executor:
         # In a worker: some detectors seed the global generators when they are made.
         executor.submit(check_detectors, config.detectors).result()
+        if config.features is not None:
+            executor.submit(make_transformer, config.features).result()
         environment = describe_environment(n_jobs)
         if environment not in results.lines:
             results.append(environment)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ._curves import learning_curves
+from ._features import FITTED_TO
 from ._plain import plain
 from ._statistics import (
     against_best,
@@ -131,10 +132,12 @@ def _prepare(results: Any) -> Any:
         text = fits[setting].map(lambda value: json.dumps(value, sort_keys=True))
         several = text.groupby(fits["detector"]).transform("nunique") > 1
         fits["detector"] = fits["detector"].where(~several, fits["detector"] + " " + text)
-    # A table cut to another number of rows is another table.
+    # A table cut to another number of rows is another table, and so are features of its rows.
     cap = fits["max_rows"].map(lambda rows: "all rows" if np.isnan(rows) else f"{rows:.0f} rows")
-    several = cap.groupby([fits["dataset"], fits["protocol"]]).transform("nunique") > 1
-    fits["dataset"] = fits["dataset"].where(~several, fits["dataset"] + ", " + cap)
+    features = fits["features"].fillna("the data").str.partition(FITTED_TO)[0]
+    for kind in (cap, features):
+        several = kind.groupby([fits["dataset"], fits["protocol"]]).transform("nunique") > 1
+        fits["dataset"] = fits["dataset"].where(~several, fits["dataset"] + ", " + kind)
     prevalence = fits["n_anomalies"] / fits["n_test"]
     # A fit that failed early may not know its test rows; other detectors had the same.
     known = prevalence.groupby([fits["dataset"], fits["protocol"]]).transform("mean")

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +18,9 @@ from ..datasets._image_sets import SETS, local_image_set
 #: Between two tables, of which the second has the anomalies.
 AGAINST = " against "
 #: A set of images or a file of some, and the classes that are the bulk.
-_IMAGES = re.compile(r"images/(?P<set>.+?)(-(?P<bulk>\d+(\+\d+)*))?", re.IGNORECASE)
+_IMAGES = re.compile(r"images/(?P<images>.+?)(-(?P<bulk>\d+(\+\d+)*))?", re.IGNORECASE)
+#: Of all three sets.
+N_CLASSES = 10
 
 #: Values, labels and, where there are some, groups.
 Rows = tuple[np.ndarray, ...]
@@ -57,7 +60,8 @@ def load_table(name: str) -> Table:
           downloads.
         - ``images/mnist-3`` and so on, also of ``notmnist``, ``cifar10`` and a file of one's own
           (``images/PATH.npz-3``): images of one class, or of several (``images/mnist-0+6+8``), are
-          the bulk, those of all others the anomalies; pixels in rows, parts of the largest value.
+          the bulk, those of all others the anomalies; pixels in rows, unsigned integers divided by
+          the largest that there is (255).
           ``images/notmnist``: all of them, as an auxiliary sample;
           `skflow.datasets.fetch_image_set`.
         - ``A against B``, of two of these: normal rows of A are the bulk, those of B the
@@ -122,7 +126,9 @@ def table_names(pattern: str) -> list[str]:
         return [_find(pattern)]
     at_hand = [name for name in LOADERS if name not in DOWNLOADED]
     at_hand += [f"images/{name}" for name in SETS if local_image_set(name)]
-    at_hand += [f"images/{name}-{k}" for name in SETS if local_image_set(name) for k in range(10)]
+    at_hand += [
+        f"images/{name}-{k}" for name in SETS if local_image_set(name) for k in range(N_CLASSES)
+    ]
     for folder in ("adbench", "features"):
         there, known = adbench_names(folder)
         at_hand += [f"{folder}/{name}" for name in there or known]
@@ -150,10 +156,8 @@ def _find(name: str) -> str:
     """The name as it is written; ValueError with the nearest one where there is none."""
     if name.count(AGAINST) == 1:
         return AGAINST.join(_find(side) for side in name.split(AGAINST))
-    if match := _IMAGES.fullmatch(name):
-        images = match["set"] if match["set"].endswith(".npz") else match["set"].lower()
-        if images in SETS or images.endswith(".npz"):
-            return f"images/{images}" + (f"-{match['bulk']}" if match["bulk"] else "")
+    if (match := _IMAGES.fullmatch(name)) and (found := _find_images(**match.groupdict())):
+        return found
     known = {written.lower(): written for written in LOADERS}
     known |= {f"images/{written}": f"images/{written}" for written in SETS}
     for folder in ("adbench", "features"):
@@ -164,6 +168,22 @@ def _find(name: str) -> str:
             "a table must be one of those that load_table lists; " + got_name(name, known.values())
         )
     return known[name.lower()]
+
+
+def _find_images(images: str, bulk: str | None) -> str | None:
+    """The name of a table of images, with each class once; None if there is no such set."""
+    is_file = images.lower().endswith(".npz")
+    if not is_file and images.lower() not in SETS:
+        return None
+    if is_file and not Path(images).is_file():
+        raise ValueError(f"a table images/PATH.npz must be a file; there is none at {images}")
+    written = f"images/{images if is_file else images.lower()}"
+    if bulk is None:
+        return written
+    classes = sorted({int(k) for k in bulk.split("+")})
+    if not is_file and classes[-1] >= N_CLASSES:
+        raise ValueError(f"classes of {written} must be from 0 to {N_CLASSES - 1}; got {bulk}")
+    return f"{written}-{'+'.join(map(str, classes))}"
 
 
 def _magic(**options: Any) -> Rows:
@@ -194,13 +214,14 @@ def _kddcup99(subset: str) -> Rows:
 def _images(name: str) -> Table:
     match = _IMAGES.fullmatch(name)
     assert match is not None  # _find has made it
-    images, classes = fetch_image_set(match["set"], return_X_y=True)
+    images, classes = fetch_image_set(match["images"], return_X_y=True)
     X = images.reshape(len(images), -1).astype(np.float64)
-    X /= np.iinfo(images.dtype).max if images.dtype.kind == "u" else np.abs(X).max() or 1.0
+    if images.dtype.kind == "u":
+        X /= np.iinfo(images.dtype).max
     there = np.unique(classes)
     bulk = there if match["bulk"] is None else [int(k) for k in match["bulk"].split("+")]
     if not set(bulk) <= set(there):
-        raise ValueError(f"classes of {match['set']} must be among {there}; got {match['bulk']}")
+        raise ValueError(f"classes of {match['images']} must be among {there}; got {match['bulk']}")
     return Table(name, X, np.where(np.isin(classes, bulk), 1, -1), classes=classes)
 
 

@@ -72,7 +72,7 @@ def fetch_image_set(
     >>> images.shape, labels.tolist()
     ((5, 8, 8), [0, 1, 2, 3, 4])
     """
-    if Path(name).suffix == ".npz":
+    if Path(name).suffix.lower() == ".npz":
         images, target = _read(Path(name))
         source = str(name)
     elif str(name).lower() in SETS:

@@ -266,7 +266,8 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
         self.n_iter_ = self.history_["step"][-1]
         return stopped
 
-    def _snapshot(self, module: nn.Module) -> dict[str, Any]:
+    def _snapshot(self, module: nn.Module) -> dict[str, Any] | None:
+        """Attributes of the detector as it would be now; None if it could not score."""
         return {
             "weights_": as_arrays(module),
             "architecture_": self.architecture_,

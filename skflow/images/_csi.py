@@ -193,6 +193,9 @@ warm_start, device, random_state, verbose, nan_policy
         self.balance_ = 1 / np.maximum(means, 1e-12)
         return held_out
 
+    def _snapshot(self, module: Any) -> None:
+        return None  # what an image is compared with is known after training
+
     def _resolved_architecture(self, X: np.ndarray) -> dict[str, Any]:
         return {**super()._resolved_architecture(X), "image_shape": self.image_shape_}
 

@@ -315,7 +315,7 @@ class FastFlowDetector(ImageMixin, TwoPhaseMixin, TorchDetector):
 
     def _snapshot(self, module: Any) -> dict[str, Any]:
         return {
-            **super()._snapshot(module),
+            **(super()._snapshot(module) or {}),
             "image_shape_": self.image_shape_,
             "backbone_": self.backbone_,
             "map_shapes_": self.map_shapes_,
