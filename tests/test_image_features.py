@@ -33,7 +33,17 @@ def images():
 
 @pytest.fixture
 def moco():
-    return MoCoTransformer(width=8, n_features=16, max_iter=150, batch_size=64, random_state=0)
+    """Its views keep the width of bars."""
+    return MoCoTransformer(
+        width=8,
+        n_features=16,
+        zoom=0.0,
+        shear=0.0,
+        morphology=0.0,
+        max_iter=150,
+        batch_size=64,
+        random_state=0,
+    )
 
 
 class TestMoCo:
@@ -216,6 +226,30 @@ class TestAugment:
         moved = (places - torch.tensor([0.0, 5.0])).abs().amax(dim=0)
         assert (moved <= torch.tensor([2.2, 3.2])).all()
         assert (moved > torch.tensor([1.8, 2.7])).all()
+
+    def test_zoom_is_one_for_both_sides(self, points):
+        places = self.places(self.view(points, zoom=0.25))
+        assert places[:, 0].abs().max() < 0.1
+        assert places[:, 1].min() == pytest.approx(5 / 1.25, abs=0.2)
+        assert places[:, 1].max() == pytest.approx(5 * 1.25, abs=0.2)
+
+    def test_shear_moves_rows_and_keeps_columns_of_the_middle(self):
+        x = torch.zeros(300, 1, 21, 31)
+        x[:, :, 15, 15] = 1.0
+        down, right = self.places(self.view(x, shear=0.2)).T
+        assert right.abs().max() == pytest.approx(5 * 0.2 * np.exp(0.2), abs=0.4)
+        assert right.min() < -0.8
+        assert right.max() > 0.8
+        assert down.min() == pytest.approx(5 * np.exp(-0.2), abs=0.2)
+        assert down.max() == pytest.approx(5 * np.exp(0.2), abs=0.2)
+
+    def test_morphology_thickens_and_thins(self, points):
+        light = self.view(points, morphology=1.0).sum(dim=(1, 2, 3))
+        assert light.min() == pytest.approx(0, abs=0.05)
+        assert light.max() == pytest.approx(9, abs=0.1)
+        part = self.view(points, morphology=0.25).sum(dim=(1, 2, 3))
+        assert part.min() == pytest.approx(0.75, abs=0.02)
+        assert part.max() == pytest.approx(3, abs=0.1)
 
     def test_turns_keep_distances(self, points):
         places = self.places(self.view(points, rotation=30.0))

@@ -1,10 +1,10 @@
-"""Random views of images: shifted, turned, brighter or darker, noisier."""
+"""Random views of images: shifted, turned, stretched, thicker or thinner, brighter, noisier."""
 
 import math
 
 import torch
 from torch import Tensor
-from torch.nn.functional import affine_grid, grid_sample
+from torch.nn.functional import affine_grid, grid_sample, max_pool2d
 
 
 class Augment:
@@ -22,6 +22,13 @@ class Augment:
         Largest standard deviation of the noise, in those of the images.
     generator : torch.Generator
         Source of all draws, on the device of the images.
+    zoom : float
+        Largest change of size, in parts of it.
+    shear : float
+        Largest shear and, in parts of it, change of the ratio of height and width.
+    morphology : float
+        Largest part by which pixels become the brightest of their neighbours, or the darkest:
+        dilation and erosion, which make strokes thicker and thinner.
     """
 
     def __init__(
@@ -31,8 +38,13 @@ class Augment:
         intensity: float,
         noise: float,
         generator: torch.Generator,
+        *,
+        zoom: float = 0.0,
+        shear: float = 0.0,
+        morphology: float = 0.0,
     ):
         self.shift, self.rotation = shift, rotation
+        self.zoom, self.shear, self.morphology = zoom, shear, morphology
         self.intensity, self.noise = intensity, noise
         self.generator = generator
 
@@ -42,8 +54,12 @@ class Augment:
 
     def __call__(self, x: Tensor) -> Tensor:
         """Views of standardised images (n, c, h, w)."""
-        if self.shift or self.rotation:
+        if self.shift or self.rotation or self.zoom or self.shear:
             x = self._moved(x)
+        if self.morphology:
+            part = self._uniform(x, 1, 1, 1, limit=self.morphology)
+            brightest, darkest = max_pool2d(x, 3, 1, 1), -max_pool2d(-x, 3, 1, 1)
+            x = torch.lerp(x, torch.where(part > 0, brightest, darkest), part.abs())
         if self.intensity:
             contrast = 1 + self._uniform(x, 1, 1, 1, limit=self.intensity)
             x = contrast * x + self._uniform(x, 1, 1, 1, limit=self.intensity)
@@ -55,11 +71,21 @@ class Augment:
 
     def _moved(self, x: Tensor) -> Tensor:
         angle = self._uniform(x, limit=math.radians(self.rotation))
+        width = height = torch.ones_like(angle)
+        shear = torch.zeros_like(angle)
+        if self.zoom:
+            width = height = self._uniform(x, limit=math.log1p(self.zoom)).exp()
+        if self.shear:
+            height = height * self._uniform(x, limit=self.shear).exp()
+            shear = self._uniform(x, limit=self.shear)
         cos, sin = angle.cos(), angle.sin()
         ratio = x.shape[2] / x.shape[3]
         # Coordinates run from -1 to 1 along both axes, whatever their lengths.
         shift = self._uniform(x, 2, limit=2 * self.shift)
-        rows = [cos, -sin * ratio, shift[:, 0], sin / ratio, cos, shift[:, 1]]
+        rows = [
+            *(cos * width, (shear - sin) * height * ratio, shift[:, 0]),
+            *(sin * width / ratio, cos * height, shift[:, 1]),
+        ]
         matrix = torch.stack(rows, dim=1).reshape(-1, 2, 3)
         grid = affine_grid(matrix, list(x.shape), align_corners=False)
         return grid_sample(x, grid, padding_mode="border", align_corners=False)

@@ -31,9 +31,9 @@ class MoCoTransformer(ImageFeatures):
     """Learn features of images without labels, by momentum contrast.
 
     He et al. 2020 [1]_: an encoder learns to tell whether two views of images, shifted, turned,
-    brightened and noisy, are of the same image. Fitted to an unlabelled auxiliary set, its features
-    of other images are what detectors take; with `Normalizer` and a little noise behind it, it is
-    the first part of the method of Schmier et al. [2]_.
+    stretched, thickened, brightened and noisy, are of the same image. Fitted to an unlabelled
+    auxiliary set, its features of other images are what detectors take; with `Normalizer` and a
+    little noise behind it, it is the first part of the method of Schmier et al. [2]_.
 
     Parameters
     ----------
@@ -56,6 +56,13 @@ class MoCoTransformer(ImageFeatures):
         Largest shift of a view, in parts of the image's height and width.
     rotation : float in [0, 180], default=15.0
         Largest angle by which a view is turned, in degrees.
+    zoom : float, default=0.25
+        Largest change of a view's size, in parts of it.
+    shear : float, default=0.2
+        Largest shear of a view and, in parts of it, change of the ratio of its sides.
+    morphology : float in [0, 1], default=1.0
+        Largest part by which pixels of a view become the brightest or the darkest of their
+        neighbours, so that strokes are thicker or thinner.
     intensity : float in [0, 1], default=0.3
         Largest change of a view's contrast, in parts of it, and of its brightness, in standard
         deviations.
@@ -138,6 +145,9 @@ class MoCoTransformer(ImageFeatures):
         "input_size": [None, Interval(Integral, 1, None, closed="left")],
         "shift": [Interval(Real, 0, 1, closed="both")],
         "rotation": [Interval(Real, 0, 180, closed="both")],
+        "zoom": [Interval(Real, 0, None, closed="left")],
+        "shear": [Interval(Real, 0, None, closed="left")],
+        "morphology": [Interval(Real, 0, 1, closed="both")],
         "intensity": [Interval(Real, 0, 1, closed="both")],
         "noise": [Interval(Real, 0, None, closed="left")],
         "queue_size": [Interval(Integral, 1, None, closed="left")],
@@ -165,6 +175,9 @@ class MoCoTransformer(ImageFeatures):
         input_size: int | None = None,
         shift: float = 0.1,
         rotation: float = 15.0,
+        zoom: float = 0.25,
+        shear: float = 0.2,
+        morphology: float = 1.0,
         intensity: float = 0.3,
         noise: float = 0.1,
         queue_size: int = 4096,
@@ -188,6 +201,9 @@ class MoCoTransformer(ImageFeatures):
         self.input_size = input_size
         self.shift = shift
         self.rotation = rotation
+        self.zoom = zoom
+        self.shear = shear
+        self.morphology = morphology
         self.intensity = intensity
         self.noise = noise
         self.queue_size = queue_size
@@ -263,7 +279,16 @@ class MoCoTransformer(ImageFeatures):
         on_device = torch.Generator(device).manual_seed(
             int(torch.randint(2**62, (), generator=generator))
         )
-        augment = Augment(self.shift, self.rotation, self.intensity, self.noise, on_device)
+        augment = Augment(
+            self.shift,
+            self.rotation,
+            self.intensity,
+            self.noise,
+            on_device,
+            zoom=self.zoom,
+            shear=self.shear,
+            morphology=self.morphology,
+        )
         objective = MomentumContrast(
             module,
             lambda images: augment(module.standardized(as_maps(images, self.image_shape_))),
