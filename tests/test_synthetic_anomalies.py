@@ -26,6 +26,20 @@ def test_changes_what_the_mask_says_and_little_else(images, kind):
     assert np.isfinite(anomalous).all()
 
 
+def test_faint_ones(images):
+    """A box of one value in images of one value: its strength is what the blend left of it."""
+    flat = np.zeros((400, 24, 30))
+    flat[:, 0, 0] = 100.0
+    anomalous, masks = make_anomalies(flat, kinds=["erased"], faintest=0.01, random_state=0)
+    full, _ = make_anomalies(flat, kinds=["erased"], random_state=0)
+    assert full.min() == 0
+    strength = np.array([image[mask].max() for image, mask in zip(anomalous, masks, strict=True)])
+    assert np.median(strength) == pytest.approx(5, abs=2)  # 10^U(-2, 0) of U(0, 100)
+    for wrong in (0, 1.5):
+        with pytest.raises(ValueError, match=r"faintest must be in \(0, 1\]; got"):
+            make_anomalies(images, faintest=wrong)
+
+
 def test_the_same_seed_plants_the_same(images):
     first, second, other = (make_anomalies(images, random_state=s)[0] for s in (0, 0, 1))
     np.testing.assert_array_equal(first, second)

@@ -30,6 +30,8 @@ from ._synthetic import PHOTO, check_kinds, make_anomalies
 CHUNK_PIXELS = 2**17
 #: Bulk rows that tell what is ordinary at a place.
 MAX_JUDGED = 1000
+#: Down to this share of its strength an anomaly is planted, so that faint ones are learned.
+FAINTEST = 0.25
 #: At least so many synthetic anomalies train: few images get several, one at a time.
 MIN_PLANTED = 2000
 #: But at most so many values of pixels, unless the images themselves have more.
@@ -60,7 +62,8 @@ class FastFlowDetector(ImageMixin, TwoPhaseMixin, TorchDetector):
     objective : {"contrastive", "bulk_rare", "likelihood"}, default="contrastive"
         What is minimised; see `ContrastiveFlowDetector` for the first two.
     anomalies : sequence of str or None, default=("cut_paste", "texture", "noise", "erased")
-        Kinds of synthetic anomalies, as for `make_anomalies`; None for none.
+        Kinds of synthetic anomalies, as for `make_anomalies`, planted down to a quarter of their
+        strength; None for none.
     contrast_weight : float, default=1.0
         Weight c of the anomalies.
     clamp_margin : float, default=3.0
@@ -287,6 +290,7 @@ class FastFlowDetector(ImageMixin, TwoPhaseMixin, TorchDetector):
             planted, masks = make_anomalies(
                 np.resize(bulk, (n_planted, bulk.shape[1])),
                 kinds=self.anomalies,
+                faintest=FAINTEST,
                 image_shape=self.image_shape_,
                 random_state=int(torch.randint(2**31, (), generator=generator)),
             )

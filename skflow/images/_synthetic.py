@@ -174,6 +174,7 @@ def make_anomalies(
     X: Any,
     *,
     kinds: Sequence[str] = tuple(PHOTO),
+    faintest: float = 1.0,
     image_shape: Any = None,
     random_state: Any = None,
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -190,6 +191,9 @@ def make_anomalies(
         What to plant, drawn anew for every image. For photos: a piece of another image [2]_,
         another texture where Perlin noise is high [3]_, a box of noise, or a box of one value;
         for telescope cameras: "island", "arc" (of a muon ring), "dead" or "hot" pixels.
+    faintest : float in (0, 1], default=1.0
+        Below 1, what is planted is blended with the image: its share is drawn between this and 1,
+        each power of ten as often as another.
     image_shape : tuple of two or three ints, or None
         (height, width) or (height, width, channels) of rows; None as in `FastFlowDetector`.
     random_state : int, RandomState instance or None, default=None
@@ -206,7 +210,7 @@ def make_anomalies(
     Raises
     ------
     ValueError
-        If a kind is unknown, or there is none.
+        If a kind is unknown, or there is none; if `faintest` is not in (0, 1].
 
     References
     ----------
@@ -227,6 +231,8 @@ def make_anomalies(
     ((5, 12, 12), (5, 12, 12))
     """
     check_kinds(kinds, "kinds")
+    if not 0 < faintest <= 1:
+        raise ValueError(f"faintest must be in (0, 1]; got {faintest}")
     rows = check_array(as_table(X, None), dtype=np.float64)
     height, width, channels = resolve_image_shape(image_shape, X, rows.shape[1])
     images = rows.reshape(-1, height, width, channels)
@@ -239,6 +245,9 @@ def make_anomalies(
         for _ in range(MAX_TRIES):
             other = images[rng.randint(len(images))]
             planted[i] = KINDS[kind](image, other, rng, scale)
+            if faintest < 1:
+                share = np.exp(rng.uniform(np.log(faintest), 0))
+                planted[i] = image + share * (planted[i] - image)
             masks[i] = (np.abs(planted[i] - image) > VISIBLE * scale).any(axis=-1)
             if masks[i].any():
                 break
