@@ -33,6 +33,8 @@ docs: .venv/docs
 benchmark: .venv/bench
 	$(BIN)/python benchmarks/magic.py --seeds 5 --study --output benchmarks/results/magic
 	$(BIN)/python benchmarks/images.py --output benchmarks/results/images
+	$(BIN)/python benchmarks/localisation.py
+	$(BIN)/python benchmarks/telescope_views.py
 	$(BIN)/python benchmarks/hillas.py --output benchmarks/results/hillas
 	$(BIN)/python benchmarks/hillas_features.py --output benchmarks/results/hillas_features
 	$(BIN)/python benchmarks/flows.py --output benchmarks/results/flows
@@ -49,7 +51,7 @@ benchmark: .venv/bench
 	$(MAKE) reports
 
 # Of the results of all detectors, which are committed; a run goes on with them.
-CONFIGS := one_class contaminated published published_large planar rare_event rare_event_few rare_event_many rare_event_hidden auxiliary auxiliary_datasets
+CONFIGS := one_class contaminated published published_large planar rare_event rare_event_few rare_event_many rare_event_hidden auxiliary auxiliary_datasets images images_pixels images_sets
 DETECTORS := benchmarks/results/detectors
 REPORT := $(BIN)/python -m skflow.benchmark report
 reports: .venv/bench
@@ -60,6 +62,7 @@ reports: .venv/bench
 	$(REPORT) $(DETECTORS)/rare_event*.jsonl --output $(DETECTORS)/rare_event \
 		--title "Rare events" --reference RareEventDetector
 	$(BIN)/python benchmarks/auxiliary.py
+	$(BIN)/python benchmarks/one_class_images.py
 	$(REPORT) $(DETECTORS)/planar.jsonl --output $(DETECTORS)/planar --title "The planar flow"
 	$(BIN)/python benchmarks/published.py $(DETECTORS)/published*.jsonl
 	$(BIN)/python benchmarks/published.py $(DETECTORS)/planar.jsonl --output $(DETECTORS)/planar

@@ -4,8 +4,8 @@
         PYTHONPATH=benchmarks python -m skflow.benchmark run benchmarks/configs/$name.toml; done
     python benchmarks/one_class_images.py [--folder RESULTS] [--pictures FOLDER]
 
-Writes results.md: AUROC of every digit as the bulk, the contrastive flow's paired differences to
-every other detector, its AUROC against each other digit, and that of sets of digits and letters.
+Writes results.md: AUROC of every digit as the bulk and of sets of digits and letters, the
+contrastive flow's paired differences to every other detector, and its AUROC against each digit.
 With --pictures it trains the features and one contrastive flow again, and draws how it scores every
 digit, and which images it finds most and least anomalous. Needs the sets of images.
 """
@@ -31,23 +31,28 @@ OURS = "contrastive"
 SAMPLE = "auxiliary:images/notmnist"
 #: A digit that others are hard to tell from, and how many images of a kind to show.
 DIGIT, N_SHOWN = 4, 10
+#: Of the axis of scores.
+LINEAR_WIDTH = 20.0
 
 
 def report(folder: Path) -> str:
-    """All tables, of the results in a folder."""
+    """All tables, of the results files that there are in a folder."""
     features = read_results(folder / "features.jsonl")
-    everything = read_results(folder / "features.jsonl", folder / "pixels.jsonl")
-    parts = ["### One digit against the rest", make_table(of_sample(everything, SAMPLE), OURS)]
+    tables = {"One digit against the rest": of_sample(features, SAMPLE)}
     for percent in (10, 50):
-        parts.append(f"### The same, {percent} % of the letters are images of the bulk")
-        parts.append(make_table(of_sample(features, f"{SAMPLE}:{percent}"), OURS))
-    parts.append("### The contrastive flow of each digit against each other digit")
+        name = f"The same, {percent} % of the letters are images of the bulk"
+        tables[name] = of_sample(features, f"{SAMPLE}:{percent}")
+    if (pixels := folder / "pixels.jsonl").exists():
+        both = read_results(folder / "features.jsonl", pixels)
+        tables["With detectors that see pixels"] = of_sample(both, SAMPLE)
+    if (sets := folder / "sets.jsonl").exists():
+        tables["Sets of digits and letters"] = read_results(sets)
+    parts = [f"### {name}\n\n{make_table(results, OURS)}" for name, results in tables.items()]
     matrix = auroc_matrix(of_sample(features, SAMPLE), OURS)
     names = matrix.index.get_level_values("dataset").str.removeprefix("images/")
     rows = [[name, *map(_percent, row)] for name, row in zip(names, matrix.to_numpy(), strict=True)]
+    parts.append("### The contrastive flow of each digit against each other digit")
     parts.append(_table(["Bulk", *matrix], rows))
-    parts.append("### Sets of digits and letters")
-    parts.append(make_table(read_results(folder / "sets.jsonl"), OURS))
     return "\n\n".join(parts) + "\n"
 
 
@@ -84,19 +89,27 @@ def draw(config: Path, folder: Path) -> None:
 def histograms(scores: np.ndarray, classes: np.ndarray) -> plt.Figure:
     """Anomaly scores of every digit: figure 1 of the paper."""
     figure, ax = plt.subplots(figsize=(7, 3.6), layout="constrained")
-    edges = np.linspace(*np.quantile(scores, [0.001, 0.99]), 60)
+    # Linear near zero and logarithmic beyond: scores of other digits go on into the thousands.
+    ends = np.arcsinh(np.quantile(scores, [0.001, 0.999]) / LINEAR_WIDTH)
+    edges = LINEAR_WIDTH * np.sinh(np.linspace(*ends, 60))
+    ax.set_xscale("asinh", linear_width=LINEAR_WIDTH)
     for kind in np.unique(classes):
-        is_bulk = kind == DIGIT
+        is_bulk, of_kind = kind == DIGIT, scores[classes == kind]
         ax.hist(
-            scores[classes == kind],
+            of_kind,
             edges,
-            density=True,
+            weights=np.full(len(of_kind), 1 / len(of_kind)),
             histtype="stepfilled" if is_bulk else "step",
             color="0.75" if is_bulk else f"C{kind}",
             label=f"{kind} (bulk)" if is_bulk else str(kind),
         )
-    ax.set(xlabel="anomaly score", ylabel="density", title=f"Contrastive flow of the digit {DIGIT}")
-    ax.legend(ncols=2, frameon=False)
+    title = f"Contrastive flow of the digit {DIGIT}"
+    ax.set(xlabel="anomaly score", ylabel="share of a digit", title=title)
+    ticks = [-10, 0, 10, 30, 100, 300, 1000, 3000]
+    ax.set_xticks([tick for tick in ticks if edges[0] < tick < edges[-1]])
+    ax.set_xticks([], minor=True)
+    ax.xaxis.set_major_formatter("{x:g}")
+    figure.legend(loc="outside right upper", frameon=False)
     return figure
 
 

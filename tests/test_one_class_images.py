@@ -1,5 +1,7 @@
 """Tables and pictures of one class of images against the rest."""
 
+from pathlib import Path
+
 import numpy as np
 import one_class_images
 import pytest
@@ -7,6 +9,7 @@ from synthetic_results import make_lines, write_results
 
 from skflow.benchmark import read_results
 
+RESULTS = Path(__file__).parent.parent / "benchmarks" / "results" / "one_class_images"
 DIGITS = ["images/mnist-0", "images/mnist-1"]
 
 
@@ -39,8 +42,16 @@ def test_tables(folder, monkeypatch, capsys):
     ours = results[(results["detector"] == "contrastive") & (results["dataset"] == DIGITS[0])]
     percent = f"{100 * ours.groupby('protocol')['auroc'].mean().iloc[0]:.1f}"
     assert f"| mnist-0 |  | {percent} |" in text  # the matrix: digit 0 against digit 1
-    assert text.count("contrastive less each other") == 4
-    assert "| FastFlow |" in text.partition("### The same")[0]
+    assert text.count("contrastive less each other") == 5
+    with_pixels = text.partition("### With detectors that see pixels")[2]
+    assert "| FastFlow |" in with_pixels.partition("### Sets")[0]
+    (folder / "pixels.jsonl").unlink()
+    assert "FastFlow" not in one_class_images.report(folder)
+
+
+def test_published_table_is_that_of_the_published_results():
+    published = (RESULTS / "results.md").read_text(encoding="utf-8")
+    assert one_class_images.report(RESULTS) == published
 
 
 def test_pictures():
@@ -53,5 +64,5 @@ def test_pictures():
     np.testing.assert_array_equal(shown[0], images[0])  # bulk, least
     np.testing.assert_array_equal(shown[10], images[49])  # bulk, most
     np.testing.assert_array_equal(shown[30], images[99])  # others, most
-    [ax] = one_class_images.histograms(scores, classes).axes
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["4 (bulk)", "9"]
+    [legend] = one_class_images.histograms(scores, classes).legends
+    assert [text.get_text() for text in legend.get_texts()] == ["4 (bulk)", "9"]
