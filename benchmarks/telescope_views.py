@@ -56,7 +56,8 @@ def make_views(geometry: CameraGeometry, seed: int, **options: Any) -> dict[str,
             RealNVPOutlierDetector(noise=0.1, random_state=seed),
         ),
         "FastFlow": make_pipeline(
-            square, FastFlowDetector(anomalies=camera, random_state=seed, **options)
+            square,
+            FastFlowDetector(anomalies=camera, faintest=0.25, random_state=seed, **options),
         ),
     }
 

@@ -30,8 +30,6 @@ from ._synthetic import PHOTO, check_kinds, make_anomalies
 CHUNK_PIXELS = 2**17
 #: Bulk rows that tell what is ordinary at a place.
 MAX_JUDGED = 1000
-#: Down to this share of its strength an anomaly is planted, so that faint ones are learned.
-FAINTEST = 0.25
 #: At least so many synthetic anomalies train: few images get several, one at a time.
 MIN_PLANTED = 2000
 #: But at most so many values of pixels, unless the images themselves have more.
@@ -62,8 +60,11 @@ class FastFlowDetector(ImageMixin, TwoPhaseMixin, TorchDetector):
     objective : {"contrastive", "bulk_rare", "likelihood"}, default="contrastive"
         What is minimised; see `ContrastiveFlowDetector` for the first two.
     anomalies : sequence of str or None, default=("cut_paste", "texture", "noise", "erased")
-        Kinds of synthetic anomalies, as for `make_anomalies`, planted down to a quarter of their
-        strength; None for none.
+        Kinds of synthetic anomalies, as for `make_anomalies`; None for none.
+    faintest : float in (0, 1], default=1.0
+        Share of their strength down to which they are planted, as for `make_anomalies`. About 0.25
+        finds fainter defects of structured images; of images of noise alone it blurs the maps, as
+        noise blended with noise is smooth.
     contrast_weight : float, default=1.0
         Weight c of the anomalies.
     clamp_margin : float, default=3.0
@@ -155,6 +156,7 @@ class FastFlowDetector(ImageMixin, TwoPhaseMixin, TorchDetector):
         "image_shape": [None, tuple, list],
         "objective": [StrOptions({"likelihood", "contrastive", "bulk_rare"})],
         "anomalies": [None, "array-like", tuple],
+        "faintest": [Interval(Real, 0, 1, closed="right")],
         "contrast_weight": [Interval(Real, 0, None, closed="neither")],
         "clamp_margin": [Interval(Real, 0, None, closed="neither")],
         "warm_up": [Interval(Real, 0, 1, closed="left")],
@@ -174,6 +176,7 @@ class FastFlowDetector(ImageMixin, TwoPhaseMixin, TorchDetector):
         image_shape: Any = None,
         objective: str = "contrastive",
         anomalies: Sequence[str] | None = tuple(PHOTO),
+        faintest: float = 1.0,
         contrast_weight: float = 1.0,
         clamp_margin: float = 3.0,
         warm_up: float = 0.5,
@@ -200,6 +203,7 @@ class FastFlowDetector(ImageMixin, TwoPhaseMixin, TorchDetector):
         self.image_shape = image_shape
         self.objective = objective
         self.anomalies = anomalies
+        self.faintest = faintest
         self.contrast_weight = contrast_weight
         self.clamp_margin = clamp_margin
         self.warm_up = warm_up
@@ -290,7 +294,7 @@ class FastFlowDetector(ImageMixin, TwoPhaseMixin, TorchDetector):
             planted, masks = make_anomalies(
                 np.resize(bulk, (n_planted, bulk.shape[1])),
                 kinds=self.anomalies,
-                faintest=FAINTEST,
+                faintest=self.faintest,
                 image_shape=self.image_shape_,
                 random_state=int(torch.randint(2**31, (), generator=generator)),
             )
