@@ -58,6 +58,11 @@ def digits(rng: np.random.RandomState) -> np.ndarray:
     return images / DIGIT_NOISE + rng.normal(size=images.shape)
 
 
+def stable(images: np.ndarray) -> np.ndarray:
+    """Charges whose noise is about one, bright or faint: Anscombe 1948."""
+    return 2 * np.sqrt(np.maximum(images, 0) + 3 / 8)
+
+
 def showers(rng: np.random.RandomState, n_images: int = 2000) -> np.ndarray:
     """Simulated gammas on a square grid, with the noise of every pixel about one."""
     camera = CameraGeometry.hexagonal(12)
@@ -65,9 +70,8 @@ def showers(rng: np.random.RandomState, n_images: int = 2000) -> np.ndarray:
         n_images, camera, night_sky=2.0, random_state=rng.randint(2**31 - 1)
     )
     square = HexToSquare(camera).fit(images)
-    # The simulator takes the night sky off; Anscombe 1948 makes the noise of counts one.
-    stable = 2 * np.sqrt(np.maximum(images + 2.0, 0) + 3 / 8)
-    return square.transform(stable).reshape(-1, *square.image_shape_)
+    # The simulator takes the night sky off.
+    return square.transform(stable(images + 2.0)).reshape(-1, *square.image_shape_)
 
 
 def spot(shape: tuple[int, int], rng: np.random.RandomState) -> np.ndarray:

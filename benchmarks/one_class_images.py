@@ -11,7 +11,6 @@ digit, and which images it finds most and least anomalous. Needs the sets of ima
 """
 
 import argparse
-import tomllib
 from pathlib import Path
 
 import matplotlib
@@ -21,9 +20,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 from auxiliary import make_table
 
-from skflow.benchmark import auroc_matrix, load_table, make_detector, make_trial, read_results
+from skflow.benchmark import auroc_matrix, load_table, make_trial, read_results
+from skflow.benchmark._config import read_config
 from skflow.benchmark._features import fitted_features
-from skflow.benchmark._fit import anomaly_scores, fit_model
+from skflow.benchmark._fit import anomaly_scores, build, fit_model
 from skflow.benchmark._markdown import _table
 
 FOLDER = Path("benchmarks/results/one_class_images")
@@ -67,15 +67,12 @@ def _percent(value: float) -> str:
 
 def draw(config: Path, folder: Path) -> None:
     """Scores of all classes, and images at both ends of two classes."""
-    wanted = tomllib.loads(config.read_text(encoding="utf-8"))
+    wanted = read_config(config)
     trial = make_trial(load_table(f"images/mnist-{DIGIT}"), SAMPLE, seed=0)
-    transform = fitted_features(wanted["features"]).transform
+    transform = fitted_features(wanted.features).transform
     encoded = trial._replace(X_train=transform(trial.X_train), X_test=transform(trial.X_test))
-    [params] = [
-        d["params"] for d in wanted["detectors"] if isinstance(d, dict) and d["name"] == OURS
-    ]
-    n_features = encoded.X_train.shape[1]
-    model = make_detector("ContrastiveFlowDetector", params, random_state=0, n_features=n_features)
+    [ours] = [detector for detector in wanted.detectors if detector.name == OURS]
+    model = build(ours, seed=0, n_features=encoded.X_train.shape[1])
     fit_model(model, encoded, labelled=True)
     scores, classes = anomaly_scores(model, encoded.X_test), trial.test_classes
     side = int(np.sqrt(trial.X_test.shape[1]))

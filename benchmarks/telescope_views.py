@@ -21,6 +21,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from images import BOUNDARY_THRESHOLD, PICTURE_THRESHOLD, Sample, fetch_fact, simulate
+from localisation import FAINTEST, stable
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, Normalizer
 
@@ -31,11 +32,6 @@ from skflow.images import FastFlowDetector, HexToSquare, MoCoTransformer
 #: Share of held-out bulk that each view flags.
 FALSE_ALARMS = 0.05
 N_SHOWN = 4
-
-
-def stable(images: np.ndarray) -> np.ndarray:
-    """Charges whose noise is about one, bright or faint: Anscombe 1948."""
-    return 2 * np.sqrt(np.maximum(images, 0) + 3 / 8)
 
 
 def make_views(geometry: CameraGeometry, seed: int, **options: Any) -> dict[str, Pipeline]:
@@ -57,7 +53,7 @@ def make_views(geometry: CameraGeometry, seed: int, **options: Any) -> dict[str,
         ),
         "FastFlow": make_pipeline(
             square,
-            FastFlowDetector(anomalies=camera, faintest=0.25, random_state=seed, **options),
+            FastFlowDetector(anomalies=camera, faintest=FAINTEST, random_state=seed, **options),
         ),
     }
 

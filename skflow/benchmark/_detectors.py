@@ -80,6 +80,12 @@ def make_detector(
     return in_pipeline(detector, scale)
 
 
+def imported(path: str) -> Any:
+    """What "package.module:Name" stands for."""
+    module, _, name = path.partition(":")
+    return getattr(import_module(module), name)
+
+
 def in_pipeline(detector: Any, scale: bool) -> Pipeline:
     """A detector behind the benchmark's standardisation, or alone."""
     scaler = [("scaler", StandardScaler())] if scale else []

@@ -1,16 +1,16 @@
 """Features of a benchmark's rows, from a transformer that is fitted to another table."""
 
 import hashlib
-import warnings
 from collections.abc import Iterable
 from functools import lru_cache
-from importlib import import_module
 from typing import Any
 
 import numpy as np
 from sklearn.utils import check_array
 
-from ._tables import load_table, table_names
+from ._detectors import imported
+from ._limits import describe
+from ._tables import load_table, other_values_refused, table_names
 
 #: Between what makes the transformer and the table that it is fitted to.
 FITTED_TO = " fitted to "
@@ -32,20 +32,17 @@ def check_features(value: Any, key: str) -> str:
 
 def make_transformer(features: str) -> Any:
     """The transformer, unfitted; ValueError if it cannot be made."""
-    module, _, name = features.partition(FITTED_TO)[0].partition(":")
     try:
-        return getattr(import_module(module), name)()
+        return imported(features.partition(FITTED_TO)[0])()
     except Exception as error:
-        raise ValueError(f"features {features!r} cannot be made: {error!r}") from None
+        raise ValueError(f"features {features!r} cannot be made: {describe(error)}") from None
 
 
 @lru_cache(maxsize=1)
 def fitted_features(features: str) -> "Features":
     """The transformer, which a worker fits once, to the normal rows of the other table."""
     transformer = make_transformer(features)
-    with warnings.catch_warnings():
-        # A download of other values than those that were measured on: nobody would see it.
-        warnings.simplefilter("error", UserWarning)
+    with other_values_refused():
         other = load_table(features.partition(FITTED_TO)[2])
     return Features(transformer, other.X[other.y == 1])
 

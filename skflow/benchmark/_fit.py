@@ -2,10 +2,8 @@
 
 import signal
 import time
-import warnings
 from contextlib import suppress
 from functools import lru_cache
-from importlib import import_module
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
@@ -19,12 +17,12 @@ from ..detectors import BaseDetector
 from ..interop._pyod import _seed_generators
 from ..metrics import average_precision_score, roc_auc_score, tpr_at_fpr_score
 from ._config import Detector
-from ._detectors import in_pipeline, make_detector
+from ._detectors import imported, in_pipeline, make_detector
 from ._features import fitted_features
 from ._limits import FORKS, be_quiet, call_limited, describe, exit_if_ended
 from ._protocol import Trial, make_trial
 from ._results import COSTS, FIGURES, SIZES
-from ._tables import load_table
+from ._tables import load_table, other_values_refused
 
 #: What this worker has tried out already, and the most seconds that a trial run may take.
 _rehearsed: list[tuple[Detector, bool]] = []
@@ -133,9 +131,7 @@ def _trial(task: Task) -> Trial | str:
     """The split that consecutive fits of a worker share, or why there is none."""
     dataset, protocol, seed, max_rows, features = task
     try:
-        with warnings.catch_warnings():
-            # A download of other values than those that were measured on: nobody would see it.
-            warnings.simplefilter("error", UserWarning)
+        with other_values_refused():
             table = load_table(dataset)
             trial = make_trial(table, protocol, seed=seed, max_rows=max_rows)
         if features is None:
@@ -159,8 +155,7 @@ def build(detector: Detector, *, seed: int, n_features: int, scale: bool = True)
             n_features=n_features,
             scale=scale,
         )
-    module, _, name = detector.use.partition(":")
-    model = getattr(import_module(module), name)(**detector.params)
+    model = imported(detector.use)(**detector.params)
     if "random_state" not in detector.params and "random_state" in model.get_params(deep=False):
         model.set_params(random_state=seed)
     return in_pipeline(model, scale)

@@ -168,7 +168,7 @@ def auroc_matrix(results: Any, detector: str) -> Any:
     rows = results[(results["detector"] == detector) & results["auroc_by_class"].notna()]
     if rows.empty:
         raise ValueError(f"results must hold fits of {detector} to tables of several classes")
-    by_class = rows["auroc_by_class"].apply(dict).apply(type(rows["dataset"])).astype(float)
+    by_class = type(results)(rows["auroc_by_class"].tolist(), index=rows.index, dtype=float)
     matrix = by_class.groupby([rows["dataset"], rows["protocol"]]).mean()
     return matrix[sorted(matrix, key=int)]
 

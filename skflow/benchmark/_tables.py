@@ -1,7 +1,9 @@
 """Tables of the benchmark, by name."""
 
 import re
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
@@ -96,6 +98,14 @@ def load_table(name: str) -> Table:
     return Table(found, *fetch_adbench(found, return_X_y=True))
 
 
+@contextmanager
+def other_values_refused() -> Iterator[None]:
+    """A download of other values than those that were measured on: nobody would see a warning."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        yield
+
+
 def table_names(pattern: str) -> list[str]:
     """Names of the tables that a pattern stands for.
 
@@ -125,10 +135,8 @@ def table_names(pattern: str) -> list[str]:
     if not any(character in pattern for character in "*?["):
         return [_find(pattern)]
     at_hand = [name for name in LOADERS if name not in DOWNLOADED]
-    at_hand += [f"images/{name}" for name in SETS if local_image_set(name)]
-    at_hand += [
-        f"images/{name}-{k}" for name in SETS if local_image_set(name) for k in range(N_CLASSES)
-    ]
+    for name in filter(local_image_set, SETS):
+        at_hand += [f"images/{name}", *(f"images/{name}-{k}" for k in range(N_CLASSES))]
     for folder in ("adbench", "features"):
         there, known = adbench_names(folder)
         at_hand += [f"{folder}/{name}" for name in there or known]

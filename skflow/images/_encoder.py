@@ -13,8 +13,13 @@ from ..flows import ActNorm, Standardize, conv, mlp
 GROUP = 8
 #: Parts of the height and of the width that are averaged each.
 N_PARTS = 2
-#: Images that the scales of features are set by.
+#: About so many images set the first scales of features.
 N_INITIAL = 512
+
+
+def initial_rows(rows: Tensor) -> Tensor:
+    """Rows that features are first scaled by, evenly drawn."""
+    return rows[:: math.ceil(len(rows) / N_INITIAL)]
 
 
 class _Residual(nn.Module):
@@ -119,7 +124,7 @@ class SquareNetwork(nn.Module):
 
     def initialize(self, x: Tensor) -> None:
         self.standardize.initialize_as_one(x)
-        self.encoder.initialize(self.images(x[:: math.ceil(len(x) / N_INITIAL)]))
+        self.encoder.initialize(self.images(initial_rows(x)))
 
     def images(self, x: Tensor) -> Tensor:
         """Standardised square images of rows."""

@@ -23,7 +23,7 @@ from ..detectors._validation import unchanged_on_error
 from ..objectives import MomentumContrast
 from ..training import Batch, Noise, batches, resolve_seed, seeded_torch, train
 from ._augment import Augment
-from ._encoder import N_INITIAL, SmallResNet, Standardized
+from ._encoder import SmallResNet, Standardized, initial_rows
 from ._features import ImageFeatures, as_levels, pooled
 
 
@@ -263,7 +263,7 @@ class MoCoTransformer(ImageFeatures):
         module = self._module(generator)
         module.initialize(rows)
         if isinstance(module.encoder, SmallResNet):
-            images = as_maps(rows[:: math.ceil(len(rows) / N_INITIAL)], self.image_shape_)
+            images = as_maps(initial_rows(rows), self.image_shape_)
             module.encoder.initialize(module.images(module.standardized(images)))
         if former is not None:
             _load(
