@@ -74,9 +74,8 @@ class WeightAveraged(RealNVPOutlierDetector):
     The average forgets in 100 steps, or in a ninth of those done if that is less.
     """
 
-    def _run_phase(
-        self, module: Any, objective: Any, stream: Any, held_out: Any, *args: Any
-    ) -> bool:
+    def _train(self, module: Any, rows: Any, held_out: Any, run: Any) -> None:
+        objective = self._make_objective()
         average = AveragedModel(module, avg_fn=_moving_average)
         best = _copies(average)
         lowest = math.inf
@@ -92,11 +91,11 @@ class WeightAveraged(RealNVPOutlierDetector):
                 best, lowest = _copies(average), loss.item()
             return loss
 
-        stopped = super()._run_phase(module, averaging_objective, stream, held_out, *args)
+        n_steps = self._resolved_max_iter(len(rows.bulk))
+        run.phase("train", module, averaging_objective, rows, held_out, n_steps)
         with torch.no_grad():
             for parameter, value in zip(module.parameters(), best, strict=True):
                 parameter.copy_(value)
-        return stopped
 
 
 def _moving_average(average: Any, current: Any, n_averaged: Any) -> Any:
@@ -133,12 +132,12 @@ class MultiScaleNoise(RealNVPOutlierDetector):
     def _noise(self, module: Any, name: str) -> Any:
         return ScaledNoise()
 
-    def _train(self, module: Any, rows: Any, held_out: Any, generator: Any, context: Any) -> None:
+    def _train(self, module: Any, rows: Any, held_out: Any, run: Any) -> None:
         if held_out is not None:
             n_repeats = max(1, self.N_HELD_OUT // len(held_out.bulk))
             repeated = held_out.bulk.repeat(n_repeats, 1)
-            held_out = held_out._replace(bulk=ScaledNoise().added(repeated, generator))
-        super()._train(module, rows, held_out, generator, context)
+            held_out = held_out._replace(bulk=ScaledNoise().added(repeated, run.generator))
+        super()._train(module, rows, held_out, run)
 
     def _score_samples(self, X: np.ndarray) -> np.ndarray:
         scores = [super(MultiScaleNoise, self)._score_samples(_with_last(X, s)) for s in _logs()]

@@ -1,6 +1,6 @@
 """Tables 1 to 3 and figures 1 and 4 of arXiv:2208.14024, on digits and letters.
 
-    for name in images images_pixels images_sets; do
+    for name in images images_pixels images_networks images_sets; do
         PYTHONPATH=benchmarks python -m skflow.benchmark run benchmarks/configs/$name.toml; done
     python benchmarks/one_class_images.py [--folder RESULTS] [--pictures FOLDER]
 
@@ -29,6 +29,8 @@ from skflow.benchmark._markdown import _table
 FOLDER = Path("benchmarks/results/one_class_images")
 OURS = "contrastive"
 SAMPLE = "auxiliary:images/notmnist"
+#: Titles of the tables with detectors that see pixels, by their results file.
+PIXELS = {"pixels": "With detectors that see pixels", "networks": "With networks that see pixels"}
 #: A digit that others are hard to tell from, and how many images of a kind to show.
 DIGIT, N_SHOWN = 4, 10
 #: Of the axis of scores.
@@ -42,9 +44,10 @@ def report(folder: Path) -> str:
     for percent in (10, 50):
         name = f"The same, {percent} % of the letters are images of the bulk"
         tables[name] = of_sample(features, f"{SAMPLE}:{percent}")
-    if (pixels := folder / "pixels.jsonl").exists():
-        both = read_results(folder / "features.jsonl", pixels)
-        tables["With detectors that see pixels"] = of_sample(both, SAMPLE)
+    for file, title in PIXELS.items():
+        if (others := folder / f"{file}.jsonl").exists():
+            both = read_results(folder / "features.jsonl", others)
+            tables[title] = of_sample(both, SAMPLE)
     if (sets := folder / "sets.jsonl").exists():
         tables["Sets of digits and letters"] = read_results(sets)
     parts = [f"### {name}\n\n{make_table(results, OURS)}" for name, results in tables.items()]

@@ -20,7 +20,8 @@ def folder(tmp_path):
     names = dict(zip(["rare-event:0", "rare-event:1", "rare-event:2"], samples, strict=True))
     for file, detectors, protocols in (
         ("features", ["contrastive", "flow"], list(names)),
-        ("pixels", ["FastFlow"], list(names)[:1]),
+        ("pixels", ["KNN, pixels"], list(names)[:1]),
+        ("networks", ["FastFlow"], list(names)[:1]),
         ("sets", ["contrastive", "flow"], list(names)[:1]),
     ):
         lines = make_lines(detectors, DIGITS, protocols)
@@ -42,10 +43,10 @@ def test_tables(folder, monkeypatch, capsys):
     ours = results[(results["detector"] == "contrastive") & (results["dataset"] == DIGITS[0])]
     percent = f"{100 * ours.groupby('protocol')['auroc'].mean().iloc[0]:.1f}"
     assert f"| mnist-0 |  | {percent} |" in text  # the matrix: digit 0 against digit 1
-    assert text.count("contrastive less each other") == 5
-    with_pixels = text.partition("### With detectors that see pixels")[2]
-    assert "| FastFlow |" in with_pixels.partition("### Sets")[0]
-    (folder / "pixels.jsonl").unlink()
+    assert text.count("contrastive less each other") == 6
+    with_networks = text.partition("### With networks that see pixels")[2]
+    assert "| FastFlow |" in with_networks.partition("### Sets")[0]
+    (folder / "networks.jsonl").unlink()
     assert "FastFlow" not in one_class_images.report(folder)
 
 
