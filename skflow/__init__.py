@@ -12,6 +12,7 @@ from .detectors import (
     RealNVPOutlierDetector,
 )
 from .hillas import HillasTransformer
+from .io import load, save
 
 __version__ = "0.1.0"
 
@@ -26,4 +27,6 @@ __all__ = [
     "MahalanobisDetector",
     "RareEventDetector",
     "RealNVPOutlierDetector",
+    "load",
+    "save",
 ]

@@ -3,6 +3,7 @@
 from typing import Any
 
 from sklearn.base import _fit_context as fit_context
+from sklearn.tree._tree import Tree
 from sklearn.utils import _safe_indexing as safe_indexing
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import _check_method_params as check_method_params
@@ -38,6 +39,7 @@ __all__ = [
     "HasMethods",
     "Interval",
     "StrOptions",
+    "Tree",
     "check_method_params",
     "check_sample_weight",
     "fit_context",

@@ -5,6 +5,7 @@ import pytest
 from sklearn.base import clone
 
 from skflow import AutoencoderDetector
+from skflow.detectors._autoencoder_networks import ConvAutoencoder, DenseAutoencoder
 from skflow.metrics import roc_auc_score
 
 
@@ -64,3 +65,25 @@ class TestConv:
     def test_dense_ones_take_tables_alone(self, stripes):
         with pytest.raises(ValueError, match="Found array with dim 3"):
             AutoencoderDetector().fit(stripes)
+
+
+@pytest.mark.parametrize("architecture", ["conv", "dense"])
+def test_memory_of_images_is_bounded(architecture, monkeypatch):
+    """Maps of thousands of images at once took gigabytes."""
+    sizes = []
+    network = ConvAutoencoder if architecture == "conv" else DenseAutoencoder
+    reconstructed = network.reconstructed
+
+    def spy(self, z):
+        sizes.append(len(z))
+        return reconstructed(self, z)
+
+    monkeypatch.setattr(network, "reconstructed", spy)
+    X = np.random.RandomState(0).normal(size=(1200, 784))
+    detector = AutoencoderDetector(architecture=architecture, hidden_features=2, max_iter=1)
+    detector.set_params(validation_fraction=0.9, random_state=0).fit(X)
+    held_out = 1000 if architecture == "conv" else 1080
+    assert held_out in sizes
+    sizes.clear()
+    detector.score_samples(X)
+    assert max(sizes) == (83 if architecture == "conv" else 1200)  # 65,536 pixels

@@ -6,8 +6,9 @@ import h5py
 import numpy as np
 import pytest
 
+from skflow import _hdf5
 from skflow.hillas import HillasTransformer
-from skflow.interop import _hdf5, read_dl1
+from skflow.interop import read_dl1
 
 FILES = ("lst_gamma", "prod6_gamma")
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from dl1_file import write_dl1
 
-from skflow.interop import _dl2, _hdf5, read_dl1, write_scores
+from skflow import _hdf5
+from skflow.interop import _dl2, read_dl1, write_scores
 
 IDS = ("obs_id", "event_id", "tel_id")
 TEL = "dl2/event/telescope/classification"

@@ -1,9 +1,11 @@
-"""The README's example runs as it stands, and so does that of the page on images."""
+"""The README's example runs as it stands, and so do those of the guides."""
 
 import re
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def run_blocks(path):
@@ -16,6 +18,12 @@ def run_blocks(path):
     return scope
 
 
+@pytest.fixture(autouse=True)
+def empty_folder(tmp_path, monkeypatch):
+    """Where the examples write their files."""
+    monkeypatch.chdir(tmp_path)
+
+
 def test_python_example_runs():
     assert run_blocks(ROOT / "README.md")["search"].best_score_ > 0.8
 
@@ -24,3 +32,14 @@ def test_page_on_images(capsys):
     scope = run_blocks(ROOT / "docs" / "photos.md")
     assert float(capsys.readouterr().out) > 0.8
     assert scope["detector"].score_samples(scope["bulk"]).shape == (300,)
+
+
+def test_page_on_more_rows_than_memory():
+    assert run_blocks(ROOT / "docs" / "large.md")["scores"].shape == (5000,)
+
+
+def test_page_on_files(capsys):
+    run_blocks(ROOT / "docs" / "files.md")
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[:2] == ["True", "True"]
+    assert "sklearn.svm._classes.OneClassSVM" in printed[2]

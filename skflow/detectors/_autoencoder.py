@@ -11,10 +11,11 @@ from .._sklearn import Interval, StrOptions
 from ..objectives import Reconstruction
 from ._autoencoder_networks import Autoencoder, ConvAutoencoder, DenseAutoencoder
 from ._images import ImageMixin
-from ._torch import TorchDetector
+from ._partial_fit import PartialFitMixin
+from ._torch import CHUNK_ROWS, MAX_HELD_OUT, TorchDetector
 
 
-class AutoencoderDetector(ImageMixin, TorchDetector):
+class AutoencoderDetector(ImageMixin, PartialFitMixin, TorchDetector):
     """Detect what an autoencoder trained on the bulk reconstructs badly.
 
     A network squeezes every standardised row through a narrow layer and back; the score
@@ -58,6 +59,10 @@ class AutoencoderDetector(ImageMixin, TorchDetector):
         Stop after so many evaluations without improvement; a fit makes 20 at most.
     warm_start : bool, default=False
         Start from the last fit's weights and standardisation.
+    checkpoint : path-like or None, default=None
+        Folder where training keeps its state, 20 times a phase, in a file for every fit with other
+        parameters or rows. The same fit after an interruption goes on from it and ends in the same
+        bits; a fit that has ended is only read. Needs a `random_state`.
     device : str, default="auto"
         Torch device; "auto" is CUDA where there is one, else the CPU.
     random_state : int, RandomState instance or None, default=None
@@ -136,6 +141,7 @@ class AutoencoderDetector(ImageMixin, TorchDetector):
         early_stopping: bool = True,
         n_iter_no_change: int = 10,
         warm_start: bool = False,
+        checkpoint: Any = None,
         device: str = "auto",
         random_state: Any = None,
         verbose: int = 0,
@@ -155,13 +161,14 @@ class AutoencoderDetector(ImageMixin, TorchDetector):
         self.early_stopping = early_stopping
         self.n_iter_no_change = n_iter_no_change
         self.warm_start = warm_start
+        self.checkpoint = checkpoint
         self.device = device
         self.random_state = random_state
         self.verbose = verbose
         self.nan_policy = nan_policy
 
-    def _as_table(self, X: Any) -> Any:
-        return super()._as_table(X) if self.architecture == "conv" else X
+    def _as_table(self, X: Any, reset: bool) -> Any:
+        return super()._as_table(X, reset) if self.architecture == "conv" else X
 
     def _resolved_architecture(self, X: np.ndarray) -> dict[str, Any]:
         architecture = super()._resolved_architecture(X)
@@ -179,6 +186,14 @@ class AutoencoderDetector(ImageMixin, TorchDetector):
         if "image_shape" in architecture:
             return ConvAutoencoder(architecture["image_shape"], hidden, latent, generator)
         return DenseAutoencoder(n_features, hidden, latent, generator)
+
+    @property
+    def _chunk_rows(self) -> int:
+        return super()._chunk_rows if self.architecture == "conv" else CHUNK_ROWS
+
+    @property
+    def _max_held_out(self) -> int:  # type: ignore[override]
+        return super()._max_held_out if self.architecture == "conv" else MAX_HELD_OUT
 
     def _is_small(self) -> bool:
         kind = ImageMixin if self.architecture == "conv" else TorchDetector

@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._sklearn import Interval, StrOptions, check_sample_weight, fit_context
 from ._contrast import ContrastRows
+from ._stream import StreamMixin
 from ._validation import bulk_mask, check_rows, predicted, unchanged_on_error
 
 logger = logging.getLogger(__name__)
@@ -44,7 +45,7 @@ def check_log_density(detector: "BaseDetector", name: str) -> None:
         )
 
 
-class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
+class BaseDetector(StreamMixin, OutlierMixin, BaseEstimator, metaclass=ABCMeta):
     """Base of all detectors.
 
     A subclass learns in ``_fit`` and scores in ``_score_samples``, both on finite float64 rows;
@@ -60,7 +61,7 @@ class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
     #: Whether known anomalies and auxiliary rows are learned from.
     _uses_contrast = False
 
-    def _as_table(self, X: Any) -> Any:
+    def _as_table(self, X: Any, reset: bool) -> Any:
         """X as a table, for leaves that take images as well."""
         return X
 
@@ -94,8 +95,14 @@ class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
     def _fit_checked(
         self, X: Any, y: Any, X_contrast: Any = None, sample_weight: Any = None
     ) -> None:
-        X = check_rows(self, X, reset=True)
-        is_bulk, weights = bulk_mask(y, len(X)), None
+        X = check_rows(self, X, reset=True, min_rows=2)
+        self._learn(X, bulk_mask(y, len(X)), X_contrast, sample_weight)
+
+    def _learn(
+        self, X: np.ndarray, is_bulk: np.ndarray, X_contrast: Any = None, sample_weight: Any = None
+    ) -> None:
+        """Fit to checked rows, of which some are bulk."""
+        weights = None
         if sample_weight is not None:
             weight = check_sample_weight(sample_weight, X, ensure_non_negative=True)
             had_rare = not is_bulk.all()
@@ -104,7 +111,7 @@ class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
                 warnings.warn(
                     "all rows with y = -1 have weight 0, so nothing is learned from them",
                     UserWarning,
-                    stacklevel=4,
+                    stacklevel=5,
                 )
         has_nan = np.isnan(X).any(axis=1)
         bulk, rare = X[is_bulk & ~has_nan], X[~is_bulk & ~has_nan]
@@ -129,7 +136,11 @@ class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
         self.n_omitted_ = n_given - len(bulk) - contrast.n_rows
         if self.n_omitted_:
             logger.info("left %d of %d rows with NaN out of training", self.n_omitted_, n_given)
-        held_out = self._fit(bulk, contrast)
+        self._set_threshold(bulk, contrast, self._fit(bulk, contrast))
+
+    def _set_threshold(
+        self, bulk: np.ndarray, contrast: ContrastRows, held_out: np.ndarray | None
+    ) -> None:
         self.offset_ = self._threshold(bulk, contrast, held_out)
         if not np.isfinite(self.offset_):
             raise ValueError(
@@ -173,8 +184,9 @@ class BaseDetector(OutlierMixin, BaseEstimator, metaclass=ABCMeta):
 
     def _cross_fitted_scores(self, bulk: np.ndarray, contrast: ContrastRows) -> np.ndarray:
         """Scores of bulk rows by a copy of the detector that did not train on them."""
-        # A warm start cannot be repeated on fewer rows, so it is judged by its own.
-        if len(bulk) < MIN_ROWS_TO_HOLD_OUT or getattr(self, "warm_start", False):
+        # What went on from a former fit cannot be repeated on fewer rows: judged by its own.
+        goes_on = getattr(self, "warm_start", False) or hasattr(self, "_passed")
+        if len(bulk) < MIN_ROWS_TO_HOLD_OUT or goes_on:
             return self._score_samples(bulk)
         order = np.random.RandomState(0).permutation(len(bulk))
         held_out, rest = np.split(order, [len(bulk) // 5])

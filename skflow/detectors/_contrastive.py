@@ -11,6 +11,7 @@ from ..objectives import BulkRare, Contrastive, Exposure, TwoPhase
 from ._contrast import ContrastRows, overlap
 from ._flow import FlowMixin
 from ._negatives import NEGATIVES, make_negatives
+from ._partial_fit import PartialFitMixin
 from ._torch import TorchDetector
 from ._two_phase import TwoPhaseMixin
 from ._validation import unchanged_on_error
@@ -19,7 +20,7 @@ from ._validation import unchanged_on_error
 MAX_TAKEN = 0.5
 
 
-class ContrastiveFlowDetector(TwoPhaseMixin, FlowMixin, TorchDetector):
+class ContrastiveFlowDetector(TwoPhaseMixin, FlowMixin, PartialFitMixin, TorchDetector):
     """Detect rare events with a flow that likes the bulk and dislikes a contrast sample.
 
     After a warm-up on the likelihood of the bulk, a short contrast phase lowers the density of the
@@ -104,6 +105,10 @@ class ContrastiveFlowDetector(TwoPhaseMixin, FlowMixin, TorchDetector):
         most.
     warm_start : bool, default=False
         Start both phases from the last fit's weights and standardisation.
+    checkpoint : path-like or None, default=None
+        Folder where training keeps its state, 20 times a phase, in a file for every fit with other
+        parameters or rows. The same fit after an interruption goes on from it and ends in the same
+        bits; a fit that has ended is only read. Needs a `random_state`.
     device : str, default="auto"
         Torch device; "auto" is CUDA where there is one, else the CPU.
     random_state : int, RandomState instance or None, default=None
@@ -218,6 +223,7 @@ class ContrastiveFlowDetector(TwoPhaseMixin, FlowMixin, TorchDetector):
         early_stopping: bool = True,
         n_iter_no_change: int = 10,
         warm_start: bool = False,
+        checkpoint: Any = None,
         device: str = "auto",
         random_state: Any = None,
         verbose: int = 0,
@@ -246,6 +252,7 @@ class ContrastiveFlowDetector(TwoPhaseMixin, FlowMixin, TorchDetector):
         self.early_stopping = early_stopping
         self.n_iter_no_change = n_iter_no_change
         self.warm_start = warm_start
+        self.checkpoint = checkpoint
         self.device = device
         self.random_state = random_state
         self.verbose = verbose

@@ -47,6 +47,12 @@ class FlowMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             "discrete": {column: _lattice(X[:, column]) for column in discrete},
         }
 
+    def _check_same_network(self, architecture: dict[str, Any], who: str) -> None:
+        # New rows may have values that the former ones had not; the lattice stays.
+        known = self.architecture_["discrete"]
+        same = {column: known.get(column) for column in architecture["discrete"]}
+        super()._check_same_network({**architecture, "discrete": same}, who)
+
     def _make_module(
         self, architecture: dict[str, Any], generator: torch.Generator | None
     ) -> Flow | RowFlow:

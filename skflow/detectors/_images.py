@@ -102,17 +102,21 @@ class ImageMixin:
     image_shape_: tuple[int, int, int]
     #: Views of an image in a step.
     _n_views = 1
+    #: Pixels scored at once: bounds the memory of a network's maps.
+    _chunk_pixels = 2**16
+    #: Images held out at most: they are judged at once.
+    _max_held_out = 1000
 
     def _is_small(self: Any) -> bool:
         return self._n_views * self.batch_size * self.n_features_in_ < SMALL_STEP
 
-    def _fit_checked(self: Any, *args: Any, **kwargs: Any) -> None:
-        self.__dict__.pop("image_shape_", None)
-        super()._fit_checked(*args, **kwargs)  # type: ignore[misc]
+    @property
+    def _chunk_rows(self: Any) -> int:
+        return max(self._chunk_pixels // self.n_features_in_, 1)
 
-    def _as_table(self: Any, X: Any) -> Any:
+    def _as_table(self: Any, X: Any, reset: bool) -> Any:
         sizes = shape_of(X)
-        if not hasattr(self, "image_shape_") and len(sizes) > 1:  # the X of `fit`
+        if reset and len(sizes) > 1:
             self.image_shape_ = resolve_image_shape(self.image_shape, X, math.prod(sizes[1:]))
         return as_table(X, getattr(self, "image_shape_", None))
 

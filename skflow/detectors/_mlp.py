@@ -8,6 +8,9 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.utils import check_random_state, check_X_y
 from sklearn.utils.validation import check_is_fitted
 
+#: Steps in one call of scikit-learn's `partial_fit`.
+STEPS_A_CALL = 50
+
 
 class BalancedMLPClassifier(ClassifierMixin, BaseEstimator):
     """A multi-layer perceptron that sees as many rows of each class, for a few steps.
@@ -60,14 +63,21 @@ class BalancedMLPClassifier(ClassifierMixin, BaseEstimator):
         self.model_ = MLPClassifier(
             self.hidden_layer_sizes,
             alpha=self.alpha,
-            batch_size=n_each * len(rows),  # so that one call makes one step
+            batch_size=n_each * len(rows),
+            shuffle=False,
             learning_rate_init=self.learning_rate_init,
             random_state=rng.randint(2**31 - 1),
         )
-        for _ in range(self.n_steps):
-            draws = zip(rows, shares, strict=True)
-            batch = np.concatenate([rng.choice(own, n_each, p=share) for own, share in draws])
-            self.model_.partial_fit(X[batch], y[batch], classes=self.classes_)
+        batches = [
+            np.concatenate(
+                [rng.choice(own, n_each, p=p) for own, p in zip(rows, shares, strict=True)]
+            )
+            for _ in range(self.n_steps)
+        ]
+        # Each call checks all it is given, which takes longer than a step.
+        for start in range(0, self.n_steps, STEPS_A_CALL):
+            drawn = np.concatenate(batches[start : start + STEPS_A_CALL])
+            self.model_.partial_fit(X[drawn], y[drawn], classes=self.classes_)
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:

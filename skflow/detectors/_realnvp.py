@@ -6,10 +6,11 @@ from typing import Any
 from .._sklearn import Interval
 from ..objectives import Likelihood
 from ._flow import FlowMixin
+from ._partial_fit import PartialFitMixin
 from ._torch import TorchDetector
 
 
-class RealNVPOutlierDetector(FlowMixin, TorchDetector):
+class RealNVPOutlierDetector(FlowMixin, PartialFitMixin, TorchDetector):
     """Detect what is improbable under a normalizing flow of the bulk.
 
     A flow, by default RealNVP (Dinh et al. 2017 [1]_), learns the density of the bulk by maximum
@@ -62,6 +63,10 @@ class RealNVPOutlierDetector(FlowMixin, TorchDetector):
         Stop after so many evaluations without improvement; a fit makes 20 at most.
     warm_start : bool, default=False
         Start from the last fit's weights and standardisation.
+    checkpoint : path-like or None, default=None
+        Folder where training keeps its state, 20 times a phase, in a file for every fit with other
+        parameters or rows. The same fit after an interruption goes on from it and ends in the same
+        bits; a fit that has ended is only read. Needs a `random_state`.
     device : str, default="auto"
         Torch device; "auto" is CUDA where there is one, else the CPU.
     random_state : int, RandomState instance or None, default=None
@@ -142,6 +147,7 @@ class RealNVPOutlierDetector(FlowMixin, TorchDetector):
         early_stopping: bool = True,
         n_iter_no_change: int = 10,
         warm_start: bool = False,
+        checkpoint: Any = None,
         device: str = "auto",
         random_state: Any = None,
         verbose: int = 0,
@@ -163,6 +169,7 @@ class RealNVPOutlierDetector(FlowMixin, TorchDetector):
         self.early_stopping = early_stopping
         self.n_iter_no_change = n_iter_no_change
         self.warm_start = warm_start
+        self.checkpoint = checkpoint
         self.device = device
         self.random_state = random_state
         self.verbose = verbose

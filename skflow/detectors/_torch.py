@@ -1,13 +1,19 @@
 """TorchDetector: the base of all detectors that train a torch module."""
 
 import math
+import os
+import warnings
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from itertools import chain, repeat
 from numbers import Integral, Real
+from pathlib import Path
+from pickle import PicklingError
 from typing import Any
 from weakref import WeakKeyDictionary
 
+import joblib
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -15,14 +21,14 @@ from torch import Tensor, nn
 from .._sklearn import CallbackSupportMixin, Interval, StrOptions, with_callbacks
 from .._threads import in_joblib_worker, map_in_threads, one_thread
 from ..flows import fuse
-from ..training import Batch, Noise, batches, resolve_seed, train
+from ..training import Batch, Checkpoint, Noise, resolve_seed
 from ._base import MIN_ROWS_TO_HOLD_OUT, BaseDetector
 from ._contrast import ContrastRows, balanced
 from ._progress import shown_progress
+from ._reservoir import Passed
+from ._run import N_EVALUATIONS, Run
 from ._validation import resolve_noise
 
-#: Evaluations of the held-out loss in a phase of training.
-N_EVALUATIONS = 20
 #: At most so many rows are held out: more only cost time.
 MAX_HELD_OUT = 10_000
 #: Fewer held-out contrast rows than this say nothing: then none are held out.
@@ -58,12 +64,14 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
         "early_stopping": ["boolean"],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "warm_start": ["boolean"],
+        "checkpoint": [None, str, os.PathLike],
         "device": [str, torch.device],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
     _architecture: tuple[str, ...]
     _n_phases = 1
+    _max_held_out = MAX_HELD_OUT
     #: Columns that a leaf adds to those of X.
     _n_added = 0
 
@@ -96,25 +104,27 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
 
     @with_callbacks
     def _fit(
-        self, X: np.ndarray, contrast: ContrastRows, seed: int | None = None
+        self,
+        X: np.ndarray,
+        contrast: ContrastRows,
+        seed: int | None = None,
+        passed: Passed | None = None,
     ) -> np.ndarray | None:
         device = self._device()
         seed = resolve_seed(self.random_state) if seed is None else seed
         generator = torch.Generator().manual_seed(seed)
         architecture = self._resolved_architecture(X)
-        rows, held_out = self._split(X, contrast, generator)
-        if self.warm_start and hasattr(self, "weights_"):
-            n_features = self.architecture_["n_features"]
-            if X.shape[1] != n_features:
-                raise ValueError(
-                    f"warm_start=True goes on from a fit on {n_features - self._n_added} features; "
-                    f"X must have as many, got {X.shape[1] - self._n_added}"
-                )
-            if architecture != self.architecture_:
-                raise ValueError(
-                    f"warm_start=True goes on with a network of {self.architecture_}; got "
-                    f"{architecture}"
-                )
+        tags = None if passed is None else (passed.bulk.tags, passed.rare.tags)
+        rows, held_out = self._split(X, contrast, generator, tags)
+        if passed is None:
+            self.__dict__.pop("_passed", None)
+            former, who = getattr(self, "weights_", None), "warm_start=True"
+            former = former if self.warm_start else None
+        else:
+            former, who = passed.weights, "partial_fit"
+        if former is not None:
+            self._check_same_network(architecture, who)
+            self.weights_ = former
             module = self._rebuilt(torch.float32)
         else:
             self.seed_ = seed
@@ -125,20 +135,66 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
         self.history_ = {name: list(values) for name, values in self.history_.items()}
         context = self._init_callback_context(max_subtasks=self._n_phases * N_EVALUATIONS)
         context.call_on_fit_task_begin(estimator=self, X=X)
+        checkpoint = self._opened_checkpoint(X, contrast, seed) if passed is None else None
+        on_device = torch.Generator(device).manual_seed(
+            int(torch.randint(2**62, (), generator=generator))
+        )
         threads = one_thread if self._is_small() or in_joblib_worker() else nullcontext
         with shown_progress(self.verbose), torch.enable_grad(), threads():
             self._train(
                 fuse(module.to(device)),
                 rows.to(device),
                 None if held_out is None else held_out.to(device),
-                torch.Generator(device).manual_seed(
-                    int(torch.randint(2**62, (), generator=generator))
-                ),
-                context,
+                Run(self, on_device, context, passed, checkpoint),
             )
+        if checkpoint is not None:
+            checkpoint.tidy()
         self.weights_ = as_arrays(module)
+        if passed is not None and passed.weights is former:
+            passed.weights = self.weights_
         context.call_on_fit_task_end(estimator=self, X=X)
         return None if held_out is None else held_out.bulk.numpy()
+
+    def _opened_checkpoint(
+        self, X: np.ndarray, contrast: ContrastRows, seed: int
+    ) -> Checkpoint | None:
+        """The file of this very fit: of these parameters, rows and first weights."""
+        if self.checkpoint is None:
+            return None
+        if self.random_state is None:
+            raise ValueError(
+                "checkpoint needs a random_state, an int for example, by which a fit that was "
+                "interrupted is known again; got None"
+            )
+        given = self.get_params(deep=False)
+        for name in ("checkpoint", "verbose", "random_state"):
+            del given[name]
+        first = getattr(self, "weights_", None) if self.warm_start else None
+        try:
+            key = joblib.hash((given, X, tuple(contrast), seed, first, str(self._device())))
+        except PicklingError as error:
+            raise ValueError(
+                f"checkpoint needs parameters that can be pickled, to tell fits apart: {error}"
+            ) from error
+        folder = Path(self.checkpoint)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except FileExistsError as error:
+            raise ValueError(f"checkpoint must be a folder; {folder} is a file") from error
+        return Checkpoint(folder / f"{type(self).__name__}-{key}.ckpt")
+
+    def _check_same_network(self, architecture: dict[str, Any], who: str) -> None:
+        """Refuse to go on with weights of another network."""
+        n_features = self.architecture_["n_features"]
+        if architecture["n_features"] != n_features:
+            raise ValueError(
+                f"{who} goes on from a fit on {n_features - self._n_added} features; X must have "
+                f"as many, got {architecture['n_features'] - self._n_added}"
+            )
+        if architecture != self.architecture_:
+            raise ValueError(
+                f"{who} goes on with a network of {self.architecture_}; got {architecture}"
+            )
 
     @property
     def _chunk_rows(self) -> int:
@@ -155,47 +211,48 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
         return contrast.sources if self._uses_contrast else []
 
     def _split(
-        self, X: np.ndarray, contrast: ContrastRows, generator: torch.Generator
+        self,
+        X: np.ndarray,
+        contrast: ContrastRows,
+        generator: torch.Generator,
+        tags: Sequence[np.ndarray] | None = None,
     ) -> tuple[Batch, Batch | None]:
         """Split bulk and contrast rows into training rows and, with early stopping, others.
 
         All sources of contrast rows count alike in training; the first that has rows to spare is
-        held out alone.
+        held out alone. Tags of bulk and rare rows, if there are any, say which are held out: those
+        of the lowest tags, whatever rows there are beside them.
         """
 
-        def split(x: np.ndarray, least: int) -> tuple[np.ndarray, np.ndarray]:
-            shuffled = x[torch.randperm(len(x), generator=generator).numpy()]
-            n_out = min(round(self.validation_fraction * len(x)), MAX_HELD_OUT, len(x) - 1)
+        def split(x: np.ndarray, least: int, known: Any) -> tuple[np.ndarray, np.ndarray]:
+            drawn = torch.randperm(len(x), generator=generator).numpy()
+            shuffled = x[drawn if known is None else known.argsort()]
+            n_out = min(round(self.validation_fraction * len(x)), self._max_held_out, len(x) - 1)
             n_out = n_out if holds_out and n_out >= least else 0
             return shuffled[n_out:], shuffled[:n_out]
 
+        of_bulk, of_rare = tags or (None, None)
         holds_out = self.early_stopping and len(X) >= MIN_ROWS_TO_HOLD_OUT
         sources = self._contrast_sources(X, contrast, generator.initial_seed())
-        bulk, bulk_out = split(X, 1)
+        bulk, bulk_out = split(X, 1, of_bulk)
         trained, contrast_out = [], None
-        for source in sources:
+        tags_of = chain([of_rare], repeat(None))  # rare rows come first
+        for source, known in zip(sources, tags_of, strict=False):
             if len(source):
                 # Once some rows are held out, all others train.
                 least = MIN_HELD_OUT_CONTRAST if contrast_out is None else len(source)
-                train_rows, out = split(source, least)
+                train_rows, out = split(source, least, known)
                 trained.append(train_rows)
                 contrast_out = out if len(out) else contrast_out
         mixed = balanced(trained) if trained else None
         rows = Batch.of(bulk, mixed)
         return rows, Batch.of(bulk_out, contrast_out) if len(bulk_out) else None
 
-    def _train(
-        self,
-        module: nn.Module,
-        rows: Batch,
-        held_out: Batch | None,
-        generator: torch.Generator,
-        context: Any,
-    ) -> None:
+    def _train(self, module: nn.Module, rows: Batch, held_out: Batch | None, run: Run) -> None:
         """Train the module: one phase, unless a leaf has more."""
-        n_steps = self._resolved_max_iter(len(rows.bulk))
-        objective = self._make_objective()
-        self._run_phase(module, objective, rows, held_out, generator, n_steps, "train", context)
+        n_rows = len(rows.bulk)
+        n_steps = self._resolved_max_iter(n_rows) if run.passed is None else run.passed.n_steps
+        run.phase("train", module, self._make_objective(), rows, held_out, n_steps)
 
     def _noises(self, module: Any) -> tuple[Noise, Noise]:
         """Noise of bulk rows and of contrast rows."""
@@ -217,54 +274,6 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
         if self.max_iter != "auto":
             return self.max_iter
         return automatic_steps(n_samples)
-
-    def _run_phase(
-        self,
-        module: nn.Module,
-        objective: Callable[[Any, Any], Tensor],
-        rows: Batch,
-        held_out: Batch | None,
-        generator: torch.Generator,
-        max_iter: int,
-        name: str,
-        context: Any,
-    ) -> bool:
-        """Call the training loop once, note it in ``history_``, tell if a callback stopped it."""
-        stopped = False
-        if rows.contrast is not None and held_out is not None and held_out.contrast is None:
-            # Judged by bulk rows alone the best network is one that has not learned the others.
-            held_out = None
-
-        def on_evaluation(step: int, loss: float, validation_loss: float) -> bool:
-            nonlocal stopped
-            task = context.subcontext(task_name=f"{name} to step {step}")
-            task.call_on_fit_task_begin(estimator=self)
-            stopped = task.call_on_fit_task_end(
-                estimator=self, reconstruction_attributes=lambda: self._snapshot(module)
-            )
-            return stopped
-
-        judge = getattr(objective, "validation_loss", objective)
-        history = train(
-            module,
-            objective,
-            batches(rows, self.batch_size, self._noises(module), generator),
-            max_iter=max_iter,
-            learning_rate=self.learning_rate,
-            weight_decay=self.weight_decay,
-            validate=None if held_out is None else lambda m: float(judge(m, held_out)),
-            eval_interval=math.ceil(max_iter / N_EVALUATIONS),
-            n_iter_no_change=self.n_iter_no_change,
-            on_evaluation=on_evaluation,
-        )
-        for key, values in history.items():
-            self.history_.setdefault(key, []).extend(values)
-        n_new = len(history["step"])
-        self.history_.setdefault("phase", []).extend([name] * n_new)
-        # Steps go on counting through phases and warm starts.
-        self.history_["step"][-n_new:] = [self.n_iter_ + int(step) for step in history["step"]]
-        self.n_iter_ = self.history_["step"][-1]
-        return stopped
 
     def _snapshot(self, module: nn.Module) -> dict[str, Any] | None:
         """Attributes of the detector as it would be now; None if it could not score."""
@@ -314,10 +323,28 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
             rows = torch.tensor(X[start : start + n_rows], device=device)
             return compute(module, rows).cpu().numpy()
 
-        return np.concatenate(map_in_threads(part, list(range(0, len(X), n_rows))))
+        while True:
+            try:
+                return np.concatenate(map_in_threads(part, list(range(0, len(X), n_rows))))
+            except (MemoryError, RuntimeError) as error:
+                if n_rows == 1 or not _is_out_of_memory(error):
+                    raise
+            n_rows = max(n_rows // 4, 1)
+            warnings.warn(
+                f"{type(self).__name__} ran out of memory and goes on with {n_rows} rows at a time",
+                UserWarning,
+                stacklevel=2,
+            )
 
     def _score_samples(self, X: np.ndarray) -> np.ndarray:
         return self._in_chunks(self._score_rows, X)
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Whether NumPy, or torch on either device, got no memory."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
+        "DefaultCPUAllocator" in str(error)  # whose errors have no class of their own
+    )
 
 
 def automatic_steps(n_samples: int, factor: float = 10) -> int:

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 
 from ..training import Batch
+from ._run import Run
+from ._torch import as_arrays, automatic_steps
 
 
 class TwoPhaseMixin:
@@ -15,32 +17,28 @@ class TwoPhaseMixin:
     _n_phases = 2
     clamp_: float | None
 
-    def _train(
-        self: Any,
-        module: Any,
-        rows: Batch,
-        held_out: Batch | None,
-        generator: torch.Generator,
-        context: Any,
-    ) -> None:
-        """Warm up on the likelihood, freeze the clamp, then contrast."""
-        objective = self._make_objective()
-        n_steps = self._resolved_max_iter(len(rows.bulk))
-        n_warm_up = n_steps if rows.contrast is None else math.ceil(self.warm_up * n_steps)
+    def _train(self: Any, module: Any, rows: Batch, held_out: Batch | None, run: Run) -> None:
+        """Warm up on the likelihood, freeze the clamp, then contrast.
 
-        def run(rows: Batch, max_iter: int, phase: str) -> bool:
-            return self._run_phase(
-                module, objective, rows, held_out, generator, max_iter, phase, context
-            )
+        What goes on from batches that have passed warms up from where the last warm-up ended.
+        """
+        objective = self._make_objective()
+        n_all = n_steps = self._resolved_max_iter(len(rows.bulk))
+        if run.passed is not None:
+            n_all, n_steps = automatic_steps(run.passed.bulk.n_seen), run.passed.n_steps
+        n_warm_up = n_steps if rows.contrast is None else math.ceil(self.warm_up * n_steps)
 
         stopped = False
         if n_warm_up:
-            stopped = run(Batch(rows.bulk), n_warm_up, "warm-up")
+            stopped = run.phase("warm-up", module, objective, Batch(rows.bulk), held_out, n_warm_up)
+        if run.passed is not None:
+            run.passed.weights = as_arrays(module)
         objective.freeze(self._nll(module, rows.bulk))
         self.clamp_ = getattr(objective, "clamp", None)
         if stopped or rows.contrast is None:
             return
-        run(rows, max(1, n_steps - n_warm_up), "contrast")
+        n_contrast = max(1, n_all - math.ceil(self.warm_up * n_all))
+        run.phase("contrast", module, objective, rows, held_out, n_contrast)
         if self.clamp_ is not None:
             median = self._nll(module, rows.bulk).median().item()
             if median > self.clamp_:

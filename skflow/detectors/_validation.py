@@ -157,7 +157,9 @@ def resolve_noise(noise: Any, n_features: int, name: str) -> np.ndarray:
     return np.array(np.broadcast_to(values, n_features))
 
 
-def check_rows(detector: Any, X: Any, *, reset: bool, input_name: str = "X") -> np.ndarray:
+def check_rows(
+    detector: Any, X: Any, *, reset: bool, input_name: str = "X", min_rows: int = 1
+) -> np.ndarray:
     """Return X as a float64 array; refuse infinity and, unless omitted, NaN.
 
     Parameters
@@ -167,27 +169,43 @@ def check_rows(detector: Any, X: Any, *, reset: bool, input_name: str = "X") -> 
     X : array-like of shape (n_samples, n_features)
         Rows.
     reset : bool
-        Whether this is the X of `fit`, which needs two rows at least.
+        Whether this is the first X of a fit.
     input_name : str, default="X"
         What errors call it.
+    min_rows : int, default=1
+        Rows that X must have.
 
     Returns
     -------
     X : ndarray of shape (n_samples, n_features), float64
+        By rows in memory, so that a table gives the same bits in any container; masked entries
+        are NaN.
     """
     try:
         X = validate_data(
             detector,
-            detector._as_table(X),
+            _table_of_numbers(detector._as_table(X, reset), input_name),
             dtype=np.float64,
+            order="C",  # sums, so last bits, depend on it; and torch takes no reversed views
             ensure_all_finite=False,
-            ensure_min_samples=2 if reset else 1,
+            ensure_min_samples=min_rows,
             reset=reset,
         )
     except ValueError as error:
+        if str(error).startswith("could not convert string"):
+            raise ValueError(
+                f"{error}; {input_name} must hold numbers: encode columns of text, for example "
+                "with sklearn.preprocessing.OneHotEncoder"
+            ) from error
         if input_name == "X":
             raise
         raise ValueError(f"{input_name} does not match X: {error}") from error
+    except TypeError as error:
+        if not str(error).startswith("float() argument"):
+            raise
+        raise TypeError(f"{error}; {input_name} must hold numbers alone") from error
+    except OverflowError as error:  # whole numbers beyond the largest float
+        raise ValueError(f"{input_name} must hold numbers below 1.8e308: {error}") from error
     # One pass in the ordinary case: a sum is finite unless something is wrong.
     with np.errstate(over="ignore", invalid="ignore"):
         suspicious = not np.isfinite(X.sum())
@@ -195,6 +213,33 @@ def check_rows(detector: Any, X: Any, *, reset: bool, input_name: str = "X") -> 
         _refuse(detector, np.isinf(X), "infinity", input_name)
         if detector.nan_policy == "raise":
             _refuse(detector, np.isnan(X), "NaN", input_name)
+    return X
+
+
+def _table_of_numbers(X: Any, input_name: str) -> Any:
+    """X, masked entries made NaN; refuse dates and columns of one name.
+
+    NumPy would take dates for numbers, in a unit that depends on how they were stored.
+    """
+    if isinstance(X, np.ma.MaskedArray):
+        return np.ma.filled(X.astype(np.float64), np.nan)
+    if hasattr(X, "collect"):
+        raise TypeError(f"{input_name} must be in memory; got a {type(X).__name__}: collect() it")
+    if not hasattr(X, "columns"):
+        dtypes = {"it": getattr(X, "dtype", None)}
+    else:
+        names = list(X.columns)
+        repeated = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+        if repeated:
+            raise ValueError(f"columns of {input_name} must have different names; got {repeated}")
+        dtypes = {f"column {name!r}": kind for name, kind in zip(names, X.dtypes, strict=True)}
+    for place, dtype in dtypes.items():
+        # NumPy and pandas have kinds of dtypes, polars asks the dtype itself.
+        if getattr(dtype, "kind", "O") in "mM" or getattr(dtype, "is_temporal", bool)():
+            raise ValueError(
+                f"{input_name} must hold numbers, and {place} holds dates or durations ({dtype}); "
+                "make numbers of a stated unit of them first, such as seconds since an epoch"
+            )
     return X
 
 

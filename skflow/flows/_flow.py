@@ -93,7 +93,7 @@ class Flow(nn.Module):
     def forward(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Map rows (n, d) to latent rows (n, d) and log-determinants (n,)."""
         z, known, log_det = self._standardized(x, condition)
-        log_det = log_det.expand(len(x))
+        log_det = log_det.expand(x.shape[0])  # not len, which an exporter takes for a constant
         for layer in self.layers:
             z, layer_log_det = layer(z, known)
             log_det = log_det + layer_log_det

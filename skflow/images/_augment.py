@@ -48,6 +48,14 @@ class Augment:
         self.intensity, self.noise = intensity, noise
         self.generator = generator
 
+    def state_dict(self) -> dict[str, Tensor]:
+        """What a checkpoint keeps."""
+        return {"generator": self.generator.get_state()}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Go on as a checkpoint was left."""
+        self.generator.set_state(state["generator"])
+
     def _uniform(self, x: Tensor, *shape: int, limit: float) -> Tensor:
         draw = torch.rand(len(x), *shape, generator=self.generator, device=x.device, dtype=x.dtype)
         return limit * (2 * draw - 1)

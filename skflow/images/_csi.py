@@ -18,8 +18,6 @@ from ._encoder import SquareNetwork
 
 #: The shifting transformations: quarter turns.
 N_TURNS = 4
-#: Pixels of images that are scored at once.
-CHUNK_PIXELS = 2**16
 
 
 class _Network(SquareNetwork):
@@ -87,7 +85,7 @@ class CSIDetector(ImageMixin, TorchDetector):
     batch_size : int, default=32
         Images a step; each has eight views.
     learning_rate, weight_decay, noise, validation_fraction, early_stopping, n_iter_no_change, \
-warm_start, device, random_state, verbose, nan_policy
+warm_start, checkpoint, device, random_state, verbose, nan_policy
         As of `AutoencoderDetector`.
 
     Attributes
@@ -152,6 +150,7 @@ warm_start, device, random_state, verbose, nan_policy
         early_stopping: bool = True,
         n_iter_no_change: int = 10,
         warm_start: bool = False,
+        checkpoint: Any = None,
         device: str = "auto",
         random_state: Any = None,
         verbose: int = 0,
@@ -175,6 +174,7 @@ warm_start, device, random_state, verbose, nan_policy
         self.early_stopping = early_stopping
         self.n_iter_no_change = n_iter_no_change
         self.warm_start = warm_start
+        self.checkpoint = checkpoint
         self.device = device
         self.random_state = random_state
         self.verbose = verbose
@@ -213,10 +213,6 @@ warm_start, device, random_state, verbose, nan_policy
         generator = torch.Generator(self._device()).manual_seed(self.seed_)
         limits = self.shift, self.rotation, self.intensity, self.view_noise
         return ShiftedInstances(Augment(*limits, generator), self.temperature)
-
-    @property
-    def _chunk_rows(self) -> int:
-        return max(CHUNK_PIXELS // self.n_features_in_, 1)
 
     def _judged(self, X: np.ndarray) -> np.ndarray:
         """Features of every turn of images, and the logit of that turn, (n, 4, k + 1)."""

@@ -26,8 +26,6 @@ from ._features import fitted_backbone
 from ._pyramid import pyramid
 from ._synthetic import PHOTO, check_kinds, make_anomalies
 
-#: Pixels of maps that are scored at once: bounds memory and fits the cache.
-CHUNK_PIXELS = 2**17
 #: Bulk rows that tell what is ordinary at a place.
 MAX_JUDGED = 1000
 #: At least so many synthetic anomalies train: few images get several, one at a time.
@@ -104,6 +102,10 @@ class FastFlowDetector(ImageMixin, TwoPhaseMixin, TorchDetector):
         Stop after so many evaluations without improvement; a fit makes 20 at most.
     warm_start : bool, default=False
         Start from the last fit's weights and standardisation.
+    checkpoint : path-like or None, default=None
+        Folder where training keeps its state, 20 times a phase, in a file for every fit with other
+        parameters or rows. The same fit after an interruption goes on from it and ends in the same
+        bits; a fit that has ended is only read. Needs a `random_state`.
     device : str, default="auto"
         Torch device; "auto" is CUDA where there is one, else the CPU.
     random_state : int, RandomState instance or None, default=None
@@ -166,6 +168,7 @@ class FastFlowDetector(ImageMixin, TwoPhaseMixin, TorchDetector):
         "noise": [Interval(Real, 0, None, closed="left")],
     }
     _architecture: tuple[str, ...] = ("n_blocks", "hidden_features")
+    _chunk_pixels = 2**17
     # Asked for by default, so that Pipeline(transform_input=["X_contrast"]) just works.
     __metadata_request__fit = {"X_contrast": True}
 
@@ -194,6 +197,7 @@ class FastFlowDetector(ImageMixin, TwoPhaseMixin, TorchDetector):
         early_stopping: bool = True,
         n_iter_no_change: int = 10,
         warm_start: bool = False,
+        checkpoint: Any = None,
         device: str = "auto",
         random_state: Any = None,
         verbose: int = 0,
@@ -221,6 +225,7 @@ class FastFlowDetector(ImageMixin, TwoPhaseMixin, TorchDetector):
         self.early_stopping = early_stopping
         self.n_iter_no_change = n_iter_no_change
         self.warm_start = warm_start
+        self.checkpoint = checkpoint
         self.device = device
         self.random_state = random_state
         self.verbose = verbose
@@ -276,10 +281,10 @@ class FastFlowDetector(ImageMixin, TwoPhaseMixin, TorchDetector):
         return super()._fit(X, contrast, seed)
 
     def _split(
-        self, X: np.ndarray, contrast: ContrastRows, generator: torch.Generator
+        self, X: np.ndarray, contrast: ContrastRows, generator: torch.Generator, tags: Any = None
     ) -> tuple[Batch, Batch | None]:
         """Split images, and plant anomalies in copies of those that train and those that judge."""
-        rows, held_out = super()._split(X, contrast, generator)
+        rows, held_out = super()._split(X, contrast, generator, tags)
         if held_out is not None:
             held_out = self._with_planted(held_out, MIN_PLANTED // 10, generator)
         return self._with_planted(rows, MIN_PLANTED, generator), held_out
@@ -303,15 +308,8 @@ class FastFlowDetector(ImageMixin, TwoPhaseMixin, TorchDetector):
                 sources.append(self._rows(planted[seen], masks[seen]))
         return Batch.of(self._rows(bulk), balanced(sources) if sources else None)
 
-    def _train(
-        self,
-        module: Any,
-        rows: Batch,
-        held_out: Batch | None,
-        generator: torch.Generator,
-        context: Any,
-    ) -> None:
-        super()._train(module, rows, held_out, generator, context)
+    def _train(self, module: Any, rows: Batch, *args: Any) -> None:
+        super()._train(module, rows, *args)
         # What is ordinary at a place, so that all places and levels can be compared: by images
         # that trained, because the others set the threshold as if they were new.
         with torch.no_grad():
@@ -366,10 +364,6 @@ class FastFlowDetector(ImageMixin, TwoPhaseMixin, TorchDetector):
         if self.max_iter != "auto":
             return super()._resolved_max_iter(n_samples)
         return automatic_steps(n_samples, 30)
-
-    @property
-    def _chunk_rows(self) -> int:
-        return max(CHUNK_PIXELS // math.prod(self.image_shape_), 1)
 
     def _feature_maps(self, X: np.ndarray) -> list[np.ndarray]:
         """Maps (n, c, h, w) of images (n, h * w * c), level by level."""

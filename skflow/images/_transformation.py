@@ -16,8 +16,8 @@ from ._encoder import SquareNetwork
 #: Quarter turns, and shifts down and right: the classes of the three heads.
 TURNS, SHIFTS = range(4), (-1, 0, 1)
 N_CLASSES = [len(TURNS), len(SHIFTS), len(SHIFTS)]
-#: Pixels of images that are scored at once.
-CHUNK_PIXELS = 2**16
+#: Networks with fewer channels are trained without oneDNN.
+MIN_CHANNELS_OF_ONEDNN = 8
 
 
 class _Network(SquareNetwork):
@@ -54,6 +54,14 @@ class _TransformationLoss:
 
     def __init__(self, generator: torch.Generator):
         self.generator = generator
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """What a checkpoint keeps."""
+        return {"generator": self.generator.get_state()}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Go on as a checkpoint was left."""
+        self.generator.set_state(state["generator"])
 
     def __call__(self, module: Any, batch: Any) -> Tensor:
         images = module.images(batch.bulk)
@@ -96,7 +104,7 @@ class TransformationDetector(ImageMixin, TorchDetector):
         Optimiser steps; "auto" is ``10 * sqrt(n)`` for n training rows, at least 100 and at
         most 3,000.
     batch_size, learning_rate, weight_decay, noise, validation_fraction, early_stopping, \
-n_iter_no_change, warm_start, device, random_state, verbose, nan_policy
+n_iter_no_change, warm_start, checkpoint, device, random_state, verbose, nan_policy
         As of `AutoencoderDetector`.
 
     Attributes
@@ -148,6 +156,7 @@ n_iter_no_change, warm_start, device, random_state, verbose, nan_policy
         early_stopping: bool = True,
         n_iter_no_change: int = 10,
         warm_start: bool = False,
+        checkpoint: Any = None,
         device: str = "auto",
         random_state: Any = None,
         verbose: int = 0,
@@ -166,6 +175,7 @@ n_iter_no_change, warm_start, device, random_state, verbose, nan_policy
         self.early_stopping = early_stopping
         self.n_iter_no_change = n_iter_no_change
         self.warm_start = warm_start
+        self.checkpoint = checkpoint
         self.device = device
         self.random_state = random_state
         self.verbose = verbose
@@ -189,9 +199,11 @@ n_iter_no_change, warm_start, device, random_state, verbose, nan_policy
     def _make_objective(self) -> _TransformationLoss:
         return _TransformationLoss(torch.Generator().manual_seed(self.seed_))
 
-    @property
-    def _chunk_rows(self) -> int:
-        return max(CHUNK_PIXELS // self.n_features_in_, 1)
+    def _train(self, *args: Any) -> None:
+        # oneDNN's backward pass of convolutions with four channels corrupts memory on some AMD
+        # CPUs (torch 2.13.0).
+        with torch.backends.mkldnn.flags(enabled=self.hidden_features >= MIN_CHANNELS_OF_ONEDNN):
+            super()._train(*args)
 
     def _score_rows(self, module: _Network, rows: Tensor) -> Tensor:
         images = module.images(rows)

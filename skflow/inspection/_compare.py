@@ -92,7 +92,11 @@ def compare_detectors(
     >>> X, y = rng.normal(size=(500, 2)), np.repeat([1, -1], [450, 50])
     >>> X[y == -1] *= 3
     >>> table = compare_detectors(
-    ...     [MahalanobisDetector(), IsolationForest(random_state=0)], X, y, random_state=0
+    ...     [MahalanobisDetector(), IsolationForest(random_state=0)],
+    ...     X,
+    ...     y,
+    ...     n_resamples=50,
+    ...     random_state=0,
     ... )
     >>> list(table.columns)
     ['detector', 'metric', 'value', 'low', 'high', 'fit_seconds', 'score_seconds']

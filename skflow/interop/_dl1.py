@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from sklearn.utils import Bunch
 
+from .._hdf5 import column_attribute, get_table, read_table, reading
 from ..hillas import CameraGeometry
 from ._ctapipe import KINDS, POSITIONS, check_focal_length, make_geometry
-from ._hdf5 import column_attribute, get_table, read_table, reading
 from ._joins import EVENT, KEYS, joined, match, number_rows, stack
 
 KIND = "a DL1 HDF5 file of ctapipe"

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_array
 
+from .._hdf5 import get_table, read_table, reading, replacing, write_table
 from ._dl1 import LAYOUT
-from ._hdf5 import get_table, read_table, reading, replacing, write_table
 from ._joins import EVENT, KEYS, match, number_rows
 
 TEL_TRIGGER = "dl1/event/telescope/trigger"

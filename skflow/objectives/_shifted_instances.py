@@ -32,6 +32,14 @@ class ShiftedInstances:
         self.view = view
         self.temperature = temperature
 
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps: what the views remember."""
+        return getattr(self.view, "state_dict", dict)()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on as a checkpoint was left."""
+        getattr(self.view, "load_state_dict", dict)(state)
+
     def __call__(self, module: Any, batch: Any) -> Tensor:
         images = module.images(batch.bulk)
         views = [module.turned(self.view(images)) for _ in range(2)]

@@ -7,6 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ._processes import own_share
+
 
 class Batch(NamedTuple):
     """Rows for one step: bulk rows (n, d) and, where the objective wants them, contrast rows."""
@@ -62,6 +64,8 @@ def batches(
 ) -> Iterator[Batch]:
     """Endless batches of bulk rows and, where there are any, of contrast rows beside them.
 
+    Where several processes train together, each gets its share.
+
     Parameters
     ----------
     rows : Batch
@@ -76,7 +80,7 @@ def batches(
 
     def stream(x: Tensor, noise: Noise) -> Iterator[Tensor]:
         for part in _slices(x, min(batch_size, len(x)), generator):
-            yield noise.added(part, generator)
+            yield own_share(noise.added(part, generator))
 
     bulk = stream(rows.bulk, noise[0])
     if rows.contrast is None:

@@ -9,6 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ._checkpoint import Checkpoint
+from ._processes import average, of_first
+
 logger = logging.getLogger(__name__)
 
 #: How often a fit may fall back to its best state with a smaller step before it gives up.
@@ -18,9 +21,9 @@ MAX_RECOVERIES = 5
 class _BestState:
     """State of the module where its loss was lowest so far, if at all finite."""
 
-    def __init__(self, module: nn.Module, loss: float):
+    def __init__(self, module: nn.Module):
         self.module = module
-        self.keep(loss)
+        self.loss = math.inf
 
     def keep(self, loss: float) -> None:
         self.loss = loss if math.isfinite(loss) else math.inf
@@ -43,6 +46,7 @@ def train(
     eval_interval: int = 50,
     n_iter_no_change: int | None = None,
     on_evaluation: Callable[[int, float, float], bool | None] | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> dict[str, list[float]]:
     """Minimise an objective over batches with AdamW and a one-cycle step size.
 
@@ -71,6 +75,10 @@ def train(
         Stop after this many evaluations in a row that did not improve.
     on_evaluation : callable or None
         Told ``(step, training loss, validation loss)`` at every evaluation; a true answer stops.
+    checkpoint : Checkpoint or None
+        Where the state of training is kept at every evaluation, and from which it goes on, bit
+        for bit, if there is one. `batches` must be the same, from the first. An objective with a
+        memory tells it by ``state_dict()`` and takes it by ``load_state_dict(state)``.
 
     Returns
     -------
@@ -96,24 +104,43 @@ def train(
         name: [] for name in ("step", "loss", "validation_loss", "learning_rate")
     }
 
+    parts = (module, optimizer, schedule, objective)
+    n_drawn = 0
+
+    def draw() -> Any:
+        nonlocal n_drawn
+        n_drawn += 1
+        return next(batches)
+
     def evaluate() -> float:
         """Loss of the present state: held-out, or else on a training batch."""
         module.eval()
         with torch.no_grad():
-            if validate is not None:
-                loss = validate(module)
-            else:
-                loss = objective(module, next(batches)).item()
+            loss = objective(module, draw()).item() if validate is None else validate(module)
         module.train()
-        return loss
+        return of_first(loss)
 
-    best = _BestState(module, evaluate())
+    best = _BestState(module)
     losses: list[float] = []
-    recoveries, waited, steps_since_restart, trained = 0, 0, 0, False
-    for step in range(1, max_iter + 1):
+    done, recoveries, waited, steps_since_restart, trained = 0, 0, 0, 0, False
+    former = None if checkpoint is None else checkpoint.running
+    if former is None:
+        best.keep(evaluate())
+    else:
+        for part, state in zip(
+            (module, optimizer, schedule, objective), former["parts"], strict=True
+        ):
+            getattr(part, "load_state_dict", dict)(state)
+        history, best.loss, best.state = former["history"], former["loss"], former["best"]
+        done, recoveries, waited, steps_since_restart, trained = former["counts"]
+        while n_drawn < former["n_drawn"]:  # the generators end where they were
+            draw()
+        module.train()
+    for step in range(done + 1, max_iter + 1):
         optimizer.zero_grad(set_to_none=True)
-        loss = objective(module, next(batches))
+        loss = objective(module, draw())
         loss.backward()
+        loss = average(parameters, loss)
         norm = nn.utils.clip_grad_norm_(parameters, clip_norm)
         if math.isfinite(loss.item()) and math.isfinite(norm.item()):
             optimizer.step()
@@ -159,8 +186,19 @@ def train(
             validation_loss,
         )
         stop = on_evaluation is not None and on_evaluation(step, mean_loss, validation_loss)
+        stop = bool(of_first(bool(stop)))
         if stop or (validate is not None and waited == n_iter_no_change):
             break
+        if checkpoint is not None:
+            state = {
+                "parts": [getattr(part, "state_dict", dict)() for part in parts],
+                "history": history,
+                "best": best.state,
+                "loss": best.loss,
+                "counts": (step, recoveries, waited, steps_since_restart, trained),
+                "n_drawn": n_drawn,
+            }
+            checkpoint.save(state)
     if not trained:
         raise FloatingPointError(
             f"training diverged: no step of {max_iter} led to a finite loss; "

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from .._threads import alone
+from ._processes import of_first
 
 
 def resolve_seed(random_state: int | np.random.RandomState | None) -> int:
@@ -18,7 +19,7 @@ def resolve_seed(random_state: int | np.random.RandomState | None) -> int:
     the global generator is neither read nor moved.
     """
     if random_state is None:
-        return int(np.random.SeedSequence().generate_state(1)[0])
+        return int(of_first(np.random.SeedSequence().generate_state(1)[0]))
     if isinstance(random_state, np.random.RandomState):
         return int(random_state.randint(2**31 - 1))
     if not isinstance(random_state, Integral):

@@ -3,7 +3,7 @@
 import os
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 
 CHUNK_BYTES = 2**16
+#: Read at once.
+BLOCK_BYTES = 2**24
 
 
 def needed(module: str) -> Any:
@@ -20,7 +22,7 @@ def needed(module: str) -> Any:
         return import_module(module)
     except ImportError as error:
         raise ImportError(
-            f"ctapipe's HDF5 files need {module}; install it with: pip install skflow-detect[iact]"
+            f"HDF5 files need {module}; install it with: pip install skflow-detect[iact]"
         ) from error
 
 
@@ -76,10 +78,18 @@ def read_table(table: Any, columns: Any = None) -> dict[str, np.ndarray]:
         name: np.zeros((len(table), *table.dtype[name].shape), table.dtype[name].base)
         for name in names
     }
-    for start, rows in _blocks(table):
+    for start, rows in _blocks(table, max(1, BLOCK_BYTES // table.dtype.itemsize)):
         for name in names:
             stored[name][start : start + len(rows)] = rows[name]
     return {name: _decode(table, name, column) for name, column in stored.items()}
+
+
+def table_batches(
+    table: Any, columns: Sequence[str], batch_size: int
+) -> Iterator[dict[str, np.ndarray]]:
+    """Columns of a table, as from `read_table`, so many rows at once."""
+    for _, rows in _blocks(table, batch_size):
+        yield {name: _decode(table, name, rows[name]) for name in columns}
 
 
 def column_attribute(table: Any, name: str, key: str) -> Any:
@@ -118,16 +128,15 @@ def _is_bitfield(table: Any, name: str) -> bool:
     return kind.get_class() == h5t.BITFIELD
 
 
-def _blocks(table: Any) -> Iterator[tuple[int, np.ndarray]]:
+def _blocks(table: Any, n_rows: int) -> Iterator[tuple[int, np.ndarray]]:
     """Rows of a table in blocks, each with the number of its first row."""
     h5z = needed("h5py").h5z
     plist = table.id.get_create_plist()
     codes = [plist.get_filter(i)[0] for i in range(plist.get_nfilters())]
     if not all(map(h5z.filter_avail, codes)):
         needed("hdf5plugin")  # brings Blosc, by which ctapipe compresses
-    step = max(1, 2**24 // table.dtype.itemsize)
-    for start in range(0, len(table), step):
-        yield start, table[start : start + step]
+    for start in range(0, len(table), n_rows):
+        yield start, table[start : start + n_rows]
 
 
 def write_table(

@@ -1,0 +1,297 @@
+"""Rows of what is larger than memory, some at a time: files, arrays on disk, iterators."""
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+
+from ._hdf5 import get_table, reading, table_batches
+from ._hints import got_name
+
+#: Numbers that are read at once, unless the caller says how many rows.
+BATCH_VALUES = 2**20
+PARQUET = {".parquet", ".pq"}
+HDF5 = {".h5", ".hdf5", ".hdf"}
+#: Where ctapipe's DL1 files have one table for each telescope.
+DL1_PARAMETERS = "dl1/event/telescope/parameters"
+
+
+def read_batches(
+    path: str | os.PathLike[str],
+    *,
+    columns: Any = None,
+    label: str | None = None,
+    table: Any = None,
+    batch_size: int | None = None,
+) -> Iterator[Any]:
+    """Read the rows of a file, some at a time.
+
+    Parameters
+    ----------
+    path : path-like
+        Parquet (``.parquet``, ``.pq``, or a folder of such files), CSV (``.csv``), an array of
+        NumPy (``.npy``, or ``.npz`` with one array or one called X), or HDF5 (``.h5``, ``.hdf5``,
+        ``.hdf``): a dataset of two dimensions, or a table as PyTables and ctapipe write them.
+    columns : list of str, or str, default=None
+        Columns to read; all by default. One name instead of a list is a column of an HDF5 table
+        that holds arrays, such as the images of ctapipe's DL1 files.
+    label : str, default=None
+        A column to yield apart, as y.
+    table : str or list of str, default=None
+        Of an HDF5 file: which table, or which tables, one after another. None is the only one;
+        of a DL1 file of ctapipe, the image parameters of all telescopes.
+    batch_size : int, default=None
+        Rows at a time; None is as many as make about a million numbers.
+
+    Yields
+    ------
+    X : DataFrame or ndarray of shape (n_rows, n_columns)
+        Rows, in the order of the file; (X, y) where `label` is given.
+
+    Raises
+    ------
+    ImportError
+        If pyarrow, pandas or h5py is needed and not installed.
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the file is of another kind, damaged, or lacks a column or a table.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from skflow.io import read_batches
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     np.save(folder + "/rows.npy", np.arange(10.0).reshape(5, 2))
+    ...     for X in read_batches(folder + "/rows.npy", batch_size=2):
+    ...         print(X.tolist())
+    [[0.0, 1.0], [2.0, 3.0]]
+    [[4.0, 5.0], [6.0, 7.0]]
+    [[8.0, 9.0]]
+    """
+    path = _existing(path)
+    kind = path.suffix.lower()
+    if table is not None and kind not in HDF5:
+        raise ValueError(f"table is for HDF5 files; got {table!r} for {path}")
+    if path.is_dir() or kind in PARQUET:
+        found = _parquet(path, columns, label, batch_size)
+    elif kind == ".csv":
+        found = _csv(path, columns, label, batch_size)
+    elif kind in (".npy", ".npz"):
+        if columns is not None or label is not None:
+            raise ValueError(f"arrays of NumPy have no names of columns; {path} is one")
+        found = array_batches(_array(path), batch_size)
+    elif kind in HDF5:
+        found = _hdf5(path, columns, label, table, batch_size)
+    else:
+        raise ValueError(
+            f"{path} must end in .parquet, .pq, .csv, .npy, .npz, .h5, .hdf5 or .hdf, or be a "
+            "folder of Parquet files"
+        )
+    for X in found:
+        yield X if label is None else _apart(X, label)
+
+
+def row_batches(source: Any) -> Iterator[Any]:
+    """Yield what `fit_stream` takes, batch by batch: X or (X, y).
+
+    Parameters
+    ----------
+    source : path-like, array-like, pyarrow dataset or table, or iterable
+        A file as for `read_batches`; rows that can be sliced, such as a memory-mapped array or an
+        HDF5 dataset; what has ``to_batches``; or any iterable of such rows, or of pairs (X, y).
+    """
+    if isinstance(source, str | os.PathLike):
+        return read_batches(source)
+    if hasattr(source, "get_fragments"):  # pyarrow's datasets
+        names = source.schema.names
+        source = _arrow_batches(source, names, _batch_size(None, len(names)))
+    elif hasattr(source, "to_batches"):  # its tables
+        source = source.to_batches()
+    elif len(getattr(source, "shape", ())) > 1:
+        return array_batches(source)
+    if not isinstance(source, Iterable):
+        raise TypeError(
+            "batches must be a file, an array, a pyarrow dataset, or an iterable of rows; got "
+            f"{type(source).__name__}"
+        )
+    return (batch.to_pandas() if _is_arrow(batch) else batch for batch in source)
+
+
+def count_rows(path: str | os.PathLike[str], table: Any = None) -> int | None:
+    """Rows of a file as for `read_batches`, where it tells them without being read."""
+    path = _existing(path)
+    kind = path.suffix.lower()
+    if path.is_dir() or kind in PARQUET:
+        return _dataset(path).count_rows()
+    if kind == ".npy":
+        return len(_array(path))
+    if kind in HDF5:
+        with reading(path, "an HDF5 file") as file:
+            return sum(len(file[name]) for name in _tables(file, path, table))
+    return None
+
+
+def array_batches(rows: Any, batch_size: int | None = None) -> Iterator[Any]:
+    """Slices of rows that need not be in memory."""
+    step = _batch_size(batch_size, int(np.prod(rows.shape[1:])))
+    sliced = getattr(rows, "iloc", rows)
+    return (sliced[start : start + step] for start in range(0, len(rows), step))
+
+
+def _existing(path: str | os.PathLike[str]) -> Path:
+    if not os.path.exists(path):
+        raise FileNotFoundError(f"there is no file {path}")
+    return Path(path)
+
+
+def _is_arrow(batch: Any) -> bool:
+    return type(batch).__module__.partition(".")[0] == "pyarrow"
+
+
+def _batch_size(batch_size: int | None, n_columns: int) -> int:
+    return batch_size or max(1, BATCH_VALUES // max(1, n_columns))
+
+
+def _wanted(columns: Any, label: str | None, known: list[str], path: Path) -> list[str]:
+    """Columns to read, if all of them are known."""
+    names = list(known) if columns is None else [columns] if isinstance(columns, str) else columns
+    names = list(dict.fromkeys([*names, *([] if label is None else [label])]))
+    for name in names:
+        if name not in known:
+            raise ValueError(f"columns must be of {path}; {got_name(str(name), known)}")
+    return names
+
+
+def _apart(X: Any, label: str) -> tuple[Any, np.ndarray]:
+    return X.drop(columns=[label]), X[label].to_numpy()
+
+
+def _needed(module: str) -> Any:
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise ImportError(
+            f"this file needs {module}; install it with: pip install skflow-detect[io]"
+        ) from error
+
+
+def _parquet(path: Path, columns: Any, label: str | None, batch_size: int | None) -> Iterator[Any]:
+    _needed("pandas")
+    found = _dataset(path)
+    names = _wanted(columns, label, found.schema.names, path)
+    with _damaged(path):
+        for batch in _arrow_batches(found, names, _batch_size(batch_size, len(names))):
+            if len(batch):
+                yield batch.to_pandas()
+
+
+def _arrow_batches(found: Any, names: list[str], batch_size: int) -> Iterator[Any]:
+    """Batches of a dataset, one row group after another.
+
+    Its own ``to_batches`` reads ahead of whoever uses the rows: all of a file of 800 MB.
+    """
+    for fragment in found.get_fragments():
+        by_group = getattr(fragment, "split_by_row_group", lambda fragment=fragment: [fragment])
+        for group in by_group():
+            yield from group.to_batches(schema=found.schema, columns=names, batch_size=batch_size)
+
+
+def _dataset(path: Path) -> Any:
+    _needed("pyarrow")
+    with _damaged(path):
+        return _needed("pyarrow.dataset").dataset(path, format="parquet")
+
+
+@contextmanager
+def _damaged(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (import_module("pyarrow").ArrowException, OSError) as error:
+        raise ValueError(
+            f"{path} must be Parquet; it is another file, or damaged: {error}"
+        ) from error
+
+
+def _csv(path: Path, columns: Any, label: str | None, batch_size: int | None) -> Iterator[Any]:
+    pandas = _needed("pandas")
+    try:
+        known = list(pandas.read_csv(path, nrows=0).columns)
+        names = _wanted(columns, label, known, path)
+        step = _batch_size(batch_size, len(names))
+        with pandas.read_csv(path, usecols=names, chunksize=step) as batches:
+            for batch in batches:
+                yield batch[names]
+    except (pandas.errors.ParserError, pandas.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} must be a table of CSV: {error}") from error
+
+
+def _array(path: Path) -> np.ndarray:
+    """A memory-mapped array, or one of an archive."""
+    try:
+        found = np.load(path, mmap_mode="r", allow_pickle=False)
+        if path.suffix.lower() == ".npz":
+            with found:
+                names = found.files
+                if len(names) != 1 and "X" not in names:
+                    raise ValueError(f"it must hold one array, or one called X; it holds {names}")
+                found = found["X" if "X" in names else names[0]]
+    except (ValueError, OSError, EOFError, KeyError, BadZipFile) as error:
+        raise ValueError(f"{path} must be an array of numbers: {error}") from error
+    if found.ndim < 2:
+        raise ValueError(f"{path} must be an array of rows; it has shape {found.shape}")
+    return found
+
+
+def _hdf5(
+    path: Path, columns: Any, label: str | None, table: Any, batch_size: int | None
+) -> Iterator[Any]:
+    with reading(path, "an HDF5 file") as file:
+        for name in _tables(file, path, table):
+            found = file[name]
+            if not found.dtype.names:
+                if columns is not None or label is not None:
+                    raise ValueError(f"{name} of {path} has no names of columns")
+                yield from array_batches(found, batch_size)
+            elif isinstance(columns, str):
+                if label is not None:
+                    raise ValueError("label needs columns to be a list; it is one name")
+                (column,) = _wanted(columns, None, list(found.dtype.names), path)
+                width = int(np.prod(found.dtype[column].shape))
+                step = _batch_size(batch_size, width)
+                for batch in table_batches(found, [column], step):
+                    yield batch[column]
+            else:
+                # All that hold one number; ctapipe's tables have some columns of arrays as well.
+                known = [n for n in found.dtype.names if not found.dtype[n].shape]
+                names = _wanted(columns, label, known, path)
+                step = _batch_size(batch_size, len(names))
+                for batch in table_batches(found, names, step):
+                    yield _needed("pandas").DataFrame(batch)
+
+
+def _tables(file: Any, path: Path, table: Any) -> list[str]:
+    """Names of the tables to read, if they are there."""
+    known: list[str] = []
+
+    def visit(name: str, item: Any) -> None:
+        if get_table(file, name) is not None or len(getattr(item, "shape", ())) > 1:
+            known.append(name)
+
+    file.visititems(visit)
+    if table is not None:
+        names = [name.strip("/") for name in ([table] if isinstance(table, str) else table)]
+        for name in names:
+            if name not in known:
+                raise ValueError(f"table must be one of {path}; {got_name(name, known)}")
+        return names
+    of_telescopes = [name for name in known if name.startswith(DL1_PARAMETERS)]
+    if not of_telescopes and len(known) != 1:
+        raise ValueError(f"{path} must have one table, or say which by table=; it has {known}")
+    return of_telescopes or known

@@ -1,0 +1,114 @@
+"""Rows of the files that a command names: columns, labels and cuts."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .._rows import count_rows, read_batches
+from ._progress import with_progress
+from ._selection import Selection
+
+logger = logging.getLogger(__name__)
+
+
+class Input(NamedTuple):
+    """Files and what is read of them.
+
+    Parameters
+    ----------
+    files : sequence of path
+        Read one after another; of one kind, with the same columns.
+    columns : list of str or None
+        Features; None is all columns but the label.
+    label : str or None
+        Column of labels.
+    anomalies : sequence of str
+        Values of the label that are anomalies; without any they are -1 and the bulk is +1.
+    selection : Selection or None
+        Cuts.
+    table : str or None
+        Table of HDF5 files.
+    keep : tuple of str
+        Columns to read besides.
+    batch_size : int or None
+        Rows at a time.
+    """
+
+    files: Sequence[Path]
+    columns: list[str] | None = None
+    label: str | None = None
+    anomalies: Sequence[str] = ()
+    selection: Selection | None = None
+    table: str | None = None
+    keep: tuple[str, ...] = ()
+    batch_size: int | None = None
+
+    def batches(self, what: str) -> Iterator[Any]:
+        """Rows of all files before cuts, with progress."""
+        named = None
+        if self.columns is not None:
+            cuts = [] if self.selection is None else self.selection.columns
+            label = [] if self.label is None else [self.label]
+            named = list(dict.fromkeys([*self.columns, *cuts, *label, *self.keep]))
+        counts = [count_rows(path, self.table) for path in self.files]
+        n_rows = None if None in counts else sum(counts)  # type: ignore[arg-type]
+        read = (
+            batch
+            for path in self.files
+            for batch in read_batches(
+                path, columns=named, table=self.table, batch_size=self.batch_size
+            )
+        )
+        return with_progress(read, what, n_rows)
+
+    def passed(self, batch: Any) -> np.ndarray:
+        """Which rows of a batch pass the cuts."""
+        if self.selection is None:
+            return np.ones(len(batch), dtype=bool)
+        self.check_columns(batch, self.selection.columns)
+        return self.selection.passed(batch)
+
+    def features(self, batch: Any) -> Any:
+        """The features of a batch."""
+        if not hasattr(batch, "columns"):
+            self.check_columns(batch, self.columns or ())
+            return batch
+        names = self.columns
+        if names is None:
+            names = [name for name in batch.columns if name != self.label]
+        text = [name for name in names if batch[name].dtype.kind not in "biufcmM"]
+        if text:
+            raise ValueError(f"columns {text} hold no numbers; choose others with --columns")
+        return batch[names]
+
+    def labels(self, batch: Any) -> np.ndarray | None:
+        """-1 for the anomalies of a batch, +1 for the others; None without a label."""
+        if self.label is None:
+            return None
+        self.check_columns(batch, [self.label])
+        label = batch[self.label].to_numpy()
+        if not self.anomalies:
+            if not np.isin(label, [-1, 1]).all():
+                raise ValueError(
+                    f"the label {self.label} must be -1 or +1, or --anomalies must say which "
+                    f"values are anomalies; got {list(dict.fromkeys(label.tolist()))[:5]}"
+                )
+            return label
+        return np.where(np.isin(label.astype(str), list(self.anomalies)), -1, 1)
+
+    def check_columns(self, batch: Any, names: Sequence[str]) -> None:
+        """Refuse names that there are not."""
+        known = list(getattr(batch, "columns", []))
+        missing = [name for name in names if name not in known]
+        if missing:
+            has = f"has {known}" if known else "is an array without names of columns"
+            raise ValueError(f"columns {missing} must be in {self.files[0]}, which {has}")
+
+    def report_cuts(self) -> None:
+        """Tell how many rows each cut has left."""
+        if self.selection is not None:
+            for name, n_left in self.selection.counts:
+                logger.info("selection: %s: %s rows", name, f"{n_left:,}")

@@ -1,0 +1,132 @@
+"""Cuts on columns, such as "n_pixels > 3 and size >= 50": parsed, never run as code."""
+
+import ast
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+OPERATORS: dict[type, Callable[..., Any]] = {
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.USub: operator.neg,
+    ast.UAdd: operator.pos,
+    ast.And: np.logical_and,
+    ast.Or: np.logical_or,
+    ast.Not: np.logical_not,
+}
+
+
+class Selection:
+    """Cuts that rows must pass, and how many did.
+
+    Parameters
+    ----------
+    expression : str
+        Comparisons (``<``, ``<=``, ``>``, ``>=``, ``==``, ``!=``, also chained) of columns, numbers
+        and quoted text, which may be added, subtracted, multiplied and divided, joined by ``and``,
+        ``or`` and ``not``. A comparison with NaN is false. Those that ``and`` joins at the top are
+        cuts one after another.
+
+    Attributes
+    ----------
+    columns : list of str
+        Columns that the cuts need.
+    counts : list of tuple of str and int
+        Rows that came, as "all", and rows that were left after each cut.
+
+    Raises
+    ------
+    ValueError
+        If the expression is anything else.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skflow.cli import Selection
+    >>> selection = Selection("n_pixels > 3 and 0.1 < width / length < 0.9")
+    >>> rows = pd.DataFrame({"n_pixels": [9, 2, 5], "width": [1, 1, 3.0], "length": [2, 2, 3.0]})
+    >>> selection.passed(rows).tolist()
+    [True, False, False]
+    >>> selection.counts
+    [('all', 3), ('n_pixels > 3', 2), ('0.1 < width / length < 0.9', 1)]
+    """
+
+    def __init__(self, expression: str):
+        try:
+            tree = ast.parse(expression.strip(), mode="eval").body
+        except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
+            raise ValueError(
+                f"selection must be comparisons of columns; got {expression!r}"
+            ) from error
+        is_and = isinstance(tree, ast.BoolOp) and isinstance(tree.op, ast.And)
+        self._cuts = tree.values if is_and else [tree]  # type: ignore[attr-defined]
+        for node in ast.walk(tree):
+            self._check(node, expression)
+        for cut in self._cuts:
+            if not isinstance(cut, ast.Compare | ast.BoolOp | ast.UnaryOp):
+                raise ValueError(
+                    f"selection must be comparisons; got {ast.unparse(cut)!r} in {expression!r}"
+                )
+        names = (node.id for node in ast.walk(tree) if isinstance(node, ast.Name))
+        self.columns = list(dict.fromkeys(names))
+        self.counts = [("all", 0), *((ast.unparse(cut), 0) for cut in self._cuts)]
+
+    @staticmethod
+    def _check(node: ast.AST, expression: str) -> None:
+        allowed = (ast.Compare, ast.BoolOp, ast.UnaryOp, ast.BinOp, ast.Name, ast.Load)
+        constant = isinstance(node, ast.Constant) and isinstance(node.value, int | float | str)
+        if not (constant or isinstance(node, allowed) or type(node) in OPERATORS):
+            raise ValueError(
+                "selection may hold columns, numbers, text, comparisons, arithmetic, and, or and "
+                f"not; got {type(node).__name__} in {expression!r}"
+            )
+
+    def passed(self, rows: Any) -> np.ndarray:
+        """Which of some rows pass all cuts, (n,) bool. Counts grow."""
+        left = np.ones(len(rows), dtype=bool)
+        counts = [len(rows)]
+        for cut in self._cuts:
+            try:
+                found = _value(cut, rows)
+            except (TypeError, ValueError, OverflowError) as error:
+                raise ValueError(f"selection {ast.unparse(cut)!r} does not fit: {error}") from error
+            left &= np.broadcast_to(np.asarray(found, dtype=bool), left.shape)
+            counts.append(int(left.sum()))
+        self.counts = [
+            (name, before + n) for (name, before), n in zip(self.counts, counts, strict=True)
+        ]
+        return left
+
+
+def _value(node: Any, rows: Any) -> Any:
+    """Value of a part of an expression, which was checked."""
+    if isinstance(node, ast.Constant):
+        return node.value
+    if isinstance(node, ast.Name):
+        return np.asarray(rows[node.id])
+    if isinstance(node, ast.UnaryOp):
+        return OPERATORS[type(node.op)](_value(node.operand, rows))
+    if isinstance(node, ast.BinOp):
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            return OPERATORS[type(node.op)](_value(node.left, rows), _value(node.right, rows))
+    if isinstance(node, ast.BoolOp):
+        first, *others = (_value(value, rows) for value in node.values)
+        for other in others:
+            first = OPERATORS[type(node.op)](first, other)
+        return first
+    terms = [_value(term, rows) for term in (node.left, *node.comparators)]
+    pairs = zip(node.ops, terms[:-1], terms[1:], strict=True)
+    found: Any = True
+    for op, left, right in pairs:
+        found = np.logical_and(found, OPERATORS[type(op)](left, right))
+    return found
