@@ -36,6 +36,7 @@ format: .venv/dev
 docs: .venv/docs
 	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
 
+# Without benchmarks/gpu.py --output benchmarks/results/gpu, which needs a GPU.
 benchmark: .venv/bench
 	$(BIN)/python benchmarks/magic.py --seeds 5 --study --output benchmarks/results/magic
 	$(BIN)/python benchmarks/images.py --output benchmarks/results/images

@@ -13,7 +13,7 @@ ARROWS = {
     "flows": set(),
     "objectives": set(),
     "training": {"_files", "_threads"},
-    "detectors": {"flows", "objectives", "training", "_rows", "_sklearn", "_threads"},
+    "detectors": {"flows", "objectives", "training", "_devices", "_rows", "_sklearn", "_threads"},
     "hillas": {"_sklearn"},
     "images": {
         "detectors",
@@ -21,6 +21,7 @@ ARROWS = {
         "objectives",
         "training",
         "hillas",
+        "_devices",
         "_files",
         "_sklearn",
         "_threads",

@@ -413,6 +413,22 @@ def test_device(detector, bulk):
 
 
 @each_torch
+def test_mixed_precision(detector, bulk):
+    exact = fitted(detector, bulk).score_samples(bulk)
+    mixed = detector.set_params(mixed_precision=True).fit(bulk)
+    assert {w.dtype.name for w in mixed.weights_.values()} <= {"float32", "float64", "int64"}
+    scores = mixed.score_samples(bulk)
+    assert np.isfinite(scores).all()
+    assert np.median(np.abs(scores - exact)) < 0.2 * exact.std()
+
+
+@each_torch
+def test_more_rows_at_once_on_a_gpu(detector):
+    on_cpu, on_gpu = (detector._rows_at_once(torch.device(name)) for name in ("cpu", "cuda"))
+    assert on_gpu > on_cpu > 0
+
+
+@each_torch
 def test_verbose_goes_through_logging(detector, bulk, capfd, monkeypatch):
     detector.fit(bulk)
     assert capfd.readouterr() == ("", "")

@@ -94,6 +94,21 @@ def test_flow_inverse_and_log_det(name, d):
     torch.testing.assert_close(flow.latent(x), z)
 
 
+@pytest.mark.parametrize("name", [name for name in LAYERS if name != "Standardize"])
+def test_autocast_leaves_maps_exact(name):
+    """What is rounded is the network that says how to map; the map stays one to one."""
+    module = randomized(layer(name, 10), scale=0.1).float()
+    x = rows(20, 10).float()
+    with torch.autocast("cpu", torch.bfloat16):
+        z, log_det = module(x)
+        assert z.dtype == log_det.dtype == torch.float32
+        torch.testing.assert_close(module.inverse(z), x, rtol=0, atol=1e-4)
+    exact, exact_log_det = module(x)
+    torch.testing.assert_close(z, exact, rtol=0, atol=0.1)
+    torch.testing.assert_close(log_det, exact_log_det, rtol=0, atol=0.1)
+    assert torch.equal(z, exact) == (name not in COUPLINGS)
+
+
 @pytest.mark.parametrize("d", [1, 2, 10])
 @pytest.mark.parametrize("name", PRESETS)
 def test_conditional_flow_is_a_flow_for_every_condition(name, d):

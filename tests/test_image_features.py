@@ -47,6 +47,14 @@ def moco():
 
 
 class TestMoCo:
+    def test_mixed_precision(self, moco, images):
+        X = images[0]
+        mixed = clone(moco).set_params(mixed_precision=True).fit(X)
+        exact = moco.fit(X)
+        assert mixed.history_["loss"] != exact.history_["loss"]
+        np.testing.assert_allclose(mixed.history_["loss"], exact.history_["loss"], rtol=0.1)
+        assert np.isfinite(mixed.transform(X)).all()
+
     def test_learns_what_images_show(self, moco, images):
         X, y = images
         moco.fit(X)

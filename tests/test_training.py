@@ -57,6 +57,28 @@ def test_step_size_goes_up_and_down():
     assert rates[-1] < 0.001
 
 
+def test_mixed_precision_is_for_steps_alone():
+    module, objective = regression()
+    dtypes = {"step": set(), "held out": set()}
+
+    def loss(module, batch):
+        dtypes["step" if torch.is_grad_enabled() else "held out"].add(module(batch).dtype)
+        return objective(module, batch)
+
+    train(
+        module,
+        loss,
+        endless(),
+        max_iter=200,
+        learning_rate=0.1,
+        mixed_precision=True,
+        validate=lambda module: float(loss(module, torch.ones(4, 1))),
+    )
+    assert dtypes == {"step": {torch.bfloat16}, "held out": {torch.float32}}
+    assert module.weight.dtype == torch.float32
+    assert module.weight.item() == pytest.approx(2.0, abs=0.02)
+
+
 def test_best_state_is_restored_and_patience_ends():
     module, objective = regression()
     # Held-out rows say that 0.5 is best: training passes it on the way to 2.

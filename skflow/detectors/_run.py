@@ -97,6 +97,7 @@ class Run(NamedTuple):
             batches(rows, detector.batch_size, detector._noises(module), self.generator),
             max_iter=max_iter,
             learning_rate=detector.learning_rate,
+            mixed_precision=detector.mixed_precision,
             weight_decay=detector.weight_decay,
             validate=None if held_out is None else lambda m: float(judge(m, held_out)),
             eval_interval=math.ceil(max_iter / N_EVALUATIONS),

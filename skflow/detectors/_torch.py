@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from .._devices import reproducible, resolve_device
 from .._sklearn import CallbackSupportMixin, Interval, StrOptions, with_callbacks
 from .._threads import in_joblib_worker, map_in_threads, one_thread
 from ..flows import fuse
@@ -35,6 +36,8 @@ MAX_HELD_OUT = 10_000
 MIN_HELD_OUT_CONTRAST = 5
 #: Rows scored at once: bounds memory and fits the cache.
 CHUNK_ROWS = 4096
+#: A GPU scores so many times the rows at once: each of its operations takes time to start.
+GPU_CHUNKS = 16
 
 #: Batch size times width from which a training step is worth torch's threads.
 SMALL_STEP = 2**17
@@ -65,6 +68,7 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "warm_start": ["boolean"],
         "checkpoint": [None, str, os.PathLike],
+        "mixed_precision": ["boolean"],
         "device": [str, torch.device],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
@@ -140,7 +144,7 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
             int(torch.randint(2**62, (), generator=generator))
         )
         threads = one_thread if self._is_small() or in_joblib_worker() else nullcontext
-        with shown_progress(self.verbose), torch.enable_grad(), threads():
+        with shown_progress(self.verbose), torch.enable_grad(), threads(), reproducible(device):
             self._train(
                 fuse(module.to(device)),
                 rows.to(device),
@@ -198,8 +202,11 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
 
     @property
     def _chunk_rows(self) -> int:
-        """Rows scored at once."""
+        """Rows scored at once on a CPU."""
         return CHUNK_ROWS
+
+    def _rows_at_once(self, device: torch.device) -> int:
+        return self._chunk_rows * (GPU_CHUNKS if device.type == "cuda" else 1)
 
     def _is_small(self) -> bool:
         return self.batch_size * self.hidden_features < SMALL_STEP
@@ -316,7 +323,8 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
         """Apply ``compute(module, rows)`` to X, chunk by chunk, in float64."""
         device = self._device(scoring=True)
         module = self._scoring_module(device)
-        n_rows = self._chunk_rows
+        n_rows = self._rows_at_once(device)
+        in_turn: Any = map_in_threads if device.type == "cpu" else map
 
         @torch.no_grad()  # the mode is every thread's own
         def part(start: int) -> np.ndarray:
@@ -325,7 +333,8 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
 
         while True:
             try:
-                return np.concatenate(map_in_threads(part, list(range(0, len(X), n_rows))))
+                with reproducible(device):
+                    return np.concatenate(list(in_turn(part, list(range(0, len(X), n_rows)))))
             except (MemoryError, RuntimeError) as error:
                 if n_rows == 1 or not _is_out_of_memory(error):
                     raise
@@ -358,22 +367,3 @@ def as_arrays(module: nn.Module) -> dict[str, np.ndarray]:
     return {
         name: value.detach().cpu().numpy().copy() for name, value in module.state_dict().items()
     }
-
-
-def resolve_device(name: Any, *, scoring: bool = False) -> torch.device:
-    """Return the torch device of the parameter `device`."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise ValueError(
-            f"device must be 'auto' or a torch device such as 'cpu' or 'cuda'; got {name!r}"
-        ) from error
-    if device.type not in ("cpu", "cuda"):
-        raise ValueError(f"device must be a CPU or CUDA device; got {name!r}")
-    if device.type == "cuda" and not torch.cuda.is_available():
-        if scoring:  # trained elsewhere: the scores are the same here
-            return torch.device("cpu")
-        raise ValueError(f"device={name!r} needs CUDA, and torch finds none here")
-    return device

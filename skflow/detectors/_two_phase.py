@@ -58,4 +58,6 @@ class TwoPhaseMixin:
     @torch.no_grad()
     def _nll(self: Any, module: Any, rows: torch.Tensor) -> torch.Tensor:
         """Negative log-densities of the rows, chunk by chunk."""
-        return -torch.cat([module.log_prob(chunk) for chunk in rows.split(self._chunk_rows)])
+        return -torch.cat(
+            [module.log_prob(chunk) for chunk in rows.split(self._rows_at_once(rows.device))]
+        )

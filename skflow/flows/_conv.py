@@ -144,7 +144,8 @@ def _mixed(x: Tensor, norm: ActNorm, rotation: Rotation) -> Tensor:
     """`ActNorm` and rotation of the channels, as one convolution."""
     matrix = rotation.matrix.to(x.dtype)
     weight = matrix * norm.log_scale.exp()
-    return conv2d(x, weight[:, :, None, None], matrix @ norm.shift)
+    with torch.autocast(x.device.type, enabled=False):  # what is rounded is no rotation
+        return conv2d(x, weight[:, :, None, None], matrix @ norm.shift)
 
 
 def coordinates(x: Tensor) -> Tensor:

@@ -70,10 +70,13 @@ class Coupling(nn.Module, ABC):
         return mlp(widths, generator, zero_output=True)
 
     def _split(self, x: Tensor, condition: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-        """Features that pass, features that move, and the parameters of their map."""
+        """Features that pass, features that move, and the parameters of their map.
+
+        Under autocast the network alone has less precision: the map and its density stay exact.
+        """
         passed, moved = x[:, : self.n_passed], x[:, self.n_passed :]
         known = passed if condition is None else torch.cat([condition, passed], dim=1)
-        return passed, moved, self.network(known)
+        return passed, moved, self.network(known).to(known.dtype)
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
         passed, moved, parameters = self._split(x, condition)

@@ -22,7 +22,8 @@ from ._matmul import product
 
 #: Permutations become matrices of d * d numbers; with more features they stay what they are.
 MAX_FEATURES = 512
-#: Rows that go through all blocks at once, for every thread: what they need stays in the cache.
+#: Rows that go through all blocks at once on a CPU, for every thread: what they need stays in the
+#: cache.
 CACHED_ROWS = 1024
 
 
@@ -196,13 +197,17 @@ class FusedFlow(nn.Module):
         return self.unfused.standardize
 
     def log_prob(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
-        """As `Flow.log_prob`."""
+        """As `Flow.log_prob`; in full precision, which is faster so, under autocast as well."""
+        with torch.autocast(x.device.type, enabled=False):
+            return self._log_prob(x, condition)
+
+    def _log_prob(self, x: Tensor, condition: Tensor | None) -> Tensor:
         z, known, log_det = self.unfused._standardized(x, condition)
         weights = self._weights
         if weights.flat.data_ptr() != self.flat.data_ptr():  # moved or cast
             weights = _Weights(self.flat.detach(), weights.rotations.to(self.flat), weights.shape)
             self._weights = weights
-        n_rows = CACHED_ROWS * torch.get_num_threads()
+        n_rows = CACHED_ROWS * torch.get_num_threads() if z.device.type == "cpu" else max(len(z), 1)
         parts = []
         for rows, given in zip(
             z.split(n_rows), repeat(None) if known is None else known.split(n_rows), strict=False

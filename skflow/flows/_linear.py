@@ -17,10 +17,12 @@ class Rotation(nn.Module):
         self.register_buffer("matrix", _random_rotation(n_features, generator))
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        return x @ self.matrix.T.to(x.dtype), x.new_zeros(())
+        with _exactly(x):
+            return x @ self.matrix.T.to(x.dtype), x.new_zeros(())
 
     def inverse(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
-        return z @ self.matrix.to(z.dtype)
+        with _exactly(z):
+            return z @ self.matrix.to(z.dtype)
 
 
 class Permutation(nn.Module):
@@ -89,12 +91,19 @@ class LULinear(nn.Module):
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> tuple[Tensor, Tensor]:
         permutation, lower, upper = self._factors()
-        return x @ (permutation @ lower @ upper).T, self.log_diagonal.sum()
+        with _exactly(x):
+            return x @ (permutation @ lower @ upper).T, self.log_diagonal.sum()
 
     def inverse(self, z: Tensor, condition: Tensor | None = None) -> Tensor:
         permutation, lower, upper = self._factors()
-        z = torch.linalg.solve_triangular(lower, permutation.T @ z.T, upper=False)
-        return torch.linalg.solve_triangular(upper, z, upper=True).T
+        with _exactly(z):
+            z = torch.linalg.solve_triangular(lower, permutation.T @ z.T, upper=False)
+            return torch.linalg.solve_triangular(upper, z, upper=True).T
+
+
+def _exactly(x: Tensor) -> torch.autocast:
+    """Without autocast: what is rounded to bfloat16 is no rotation."""
+    return torch.autocast(x.device.type, enabled=False)
 
 
 def _random_rotation(n_features: int, generator: torch.Generator | None) -> Tensor:

@@ -85,7 +85,7 @@ class CSIDetector(ImageMixin, TorchDetector):
     batch_size : int, default=32
         Images a step; each has eight views.
     learning_rate, weight_decay, noise, validation_fraction, early_stopping, n_iter_no_change, \
-warm_start, checkpoint, device, random_state, verbose, nan_policy
+warm_start, checkpoint, mixed_precision, device, random_state, verbose, nan_policy
         As of `AutoencoderDetector`.
 
     Attributes
@@ -151,6 +151,7 @@ warm_start, checkpoint, device, random_state, verbose, nan_policy
         n_iter_no_change: int = 10,
         warm_start: bool = False,
         checkpoint: Any = None,
+        mixed_precision: bool = False,
         device: str = "auto",
         random_state: Any = None,
         verbose: int = 0,
@@ -175,6 +176,7 @@ warm_start, checkpoint, device, random_state, verbose, nan_policy
         self.n_iter_no_change = n_iter_no_change
         self.warm_start = warm_start
         self.checkpoint = checkpoint
+        self.mixed_precision = mixed_precision
         self.device = device
         self.random_state = random_state
         self.verbose = verbose

@@ -104,7 +104,8 @@ class TransformationDetector(ImageMixin, TorchDetector):
         Optimiser steps; "auto" is ``10 * sqrt(n)`` for n training rows, at least 100 and at
         most 3,000.
     batch_size, learning_rate, weight_decay, noise, validation_fraction, early_stopping, \
-n_iter_no_change, warm_start, checkpoint, device, random_state, verbose, nan_policy
+n_iter_no_change, warm_start, checkpoint, mixed_precision, device, random_state, verbose, \
+nan_policy
         As of `AutoencoderDetector`.
 
     Attributes
@@ -157,6 +158,7 @@ n_iter_no_change, warm_start, checkpoint, device, random_state, verbose, nan_pol
         n_iter_no_change: int = 10,
         warm_start: bool = False,
         checkpoint: Any = None,
+        mixed_precision: bool = False,
         device: str = "auto",
         random_state: Any = None,
         verbose: int = 0,
@@ -176,6 +178,7 @@ n_iter_no_change, warm_start, checkpoint, device, random_state, verbose, nan_pol
         self.n_iter_no_change = n_iter_no_change
         self.warm_start = warm_start
         self.checkpoint = checkpoint
+        self.mixed_precision = mixed_precision
         self.device = device
         self.random_state = random_state
         self.verbose = verbose

@@ -59,16 +59,20 @@ class MomentumContrast:
         self._next = 0
 
     def __call__(self, module: nn.Module, batch: Any) -> Tensor:
-        query = normalize(module(self.view(batch.bulk)), dim=1)
+        query = self._unit(module(self.view(batch.bulk)))
         with torch.no_grad():
             if module.training:
                 self._follow(module)
-            key = normalize(self.key_encoder(self.view(batch.bulk)), dim=1)
+            key = self._unit(self.key_encoder(self.view(batch.bulk)))
         alike = (query * key).sum(dim=1, keepdim=True)
         logits = torch.cat([alike, query @ self.queue.T], dim=1) / self.temperature
         if module.training:
             self._enqueue(key)
         return cross_entropy(logits, torch.zeros(len(query), dtype=torch.long, device=query.device))
+
+    def _unit(self, features: Tensor) -> Tensor:
+        """Features on the sphere; under autocast the encoder's are of less precision."""
+        return normalize(features.to(self.queue.dtype), dim=1)
 
     def _follow(self, module: nn.Module) -> None:
         pairs = zip(self.key_encoder.parameters(), module.parameters(), strict=True)

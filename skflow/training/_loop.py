@@ -42,6 +42,7 @@ def train(
     learning_rate: float,
     weight_decay: float = 0.0,
     clip_norm: float = 1.0,
+    mixed_precision: bool = False,
     validate: Callable[[nn.Module], float] | None = None,
     eval_interval: int = 50,
     n_iter_no_change: int | None = None,
@@ -66,6 +67,9 @@ def train(
         AdamW's decoupled weight decay.
     clip_norm : float, default=1.0
         Gradients are scaled down to this norm.
+    mixed_precision : bool, default=False
+        Compute the loss of a step under `torch.autocast` in bfloat16. Weights, gradients and
+        evaluations stay as they are.
     validate : callable or None
         ``validate(module)`` returns the held-out loss (lower is better), every
         `eval_interval` steps and before the first; its best state is restored at the end.
@@ -93,6 +97,7 @@ def train(
         with a smaller step.
     """
     parameters = list(module.parameters())
+    device_type = parameters[0].device.type
     optimizer = torch.optim.AdamW(
         parameters, lr=learning_rate, weight_decay=weight_decay, fused=True
     )
@@ -138,7 +143,8 @@ def train(
         module.train()
     for step in range(done + 1, max_iter + 1):
         optimizer.zero_grad(set_to_none=True)
-        loss = objective(module, draw())
+        with torch.autocast(device_type, torch.bfloat16, enabled=mixed_precision):
+            loss = objective(module, draw())
         loss.backward()
         loss = average(parameters, loss)
         norm = nn.utils.clip_grad_norm_(parameters, clip_norm)
