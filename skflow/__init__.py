@@ -1,5 +1,6 @@
 """skflow finds what is rare in a bulk of ordinary events with normalizing flows."""
 
+from ._version import __version__
 from .detectors import (
     AutoencoderDetector,
     ClassConditionalFlowDetector,
@@ -14,8 +15,6 @@ from .detectors import (
 from .hillas import HillasTransformer
 from .io import load, save
 
-__version__ = "0.1.0"
-
 __all__ = [
     "AutoencoderDetector",
     "ClassConditionalFlowDetector",
@@ -27,6 +26,7 @@ __all__ = [
     "MahalanobisDetector",
     "RareEventDetector",
     "RealNVPOutlierDetector",
+    "__version__",
     "load",
     "save",
 ]

@@ -1,28 +1,74 @@
 """Files that are written whole or not at all."""
 
 import os
-import tempfile
+import stat
+import time
+import uuid
 from pathlib import Path
+
+#: Seconds after which what a killed process had begun to write is nobody's any more.
+STALE = 60
 
 
 def write_whole(path: Path, data: bytes) -> None:
     """Write a file beside its place, then move it there: nobody sees half of one.
+
+    A new file has the permissions that the process gives to new files, one that is replaced keeps
+    its own.
 
     Raises
     ------
     ValueError
         If there is something at its place that is no file, such as a device.
     """
-    if path.exists() and not path.is_file():
-        raise ValueError(f"{path} must be a file; there is something else at its place")
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    mode = _mode(path)
+    half = path.with_name(f".{path.name}-{uuid.uuid4().hex}")
+    handle = os.open(half, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0), 0o666)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(name, 0o644)  # mkstemp's files are private
-        os.replace(name, path)
+        if mode is not None:
+            os.chmod(half, mode)
+        os.replace(half, path)
     except BaseException:
-        os.unlink(name)
+        os.unlink(half)
         raise
+
+
+def check_writable(path: Path) -> None:
+    """Refuse early, before hours of work, what `write_whole` would refuse at the end.
+
+    Raises
+    ------
+    ValueError
+        If there is something at its place that is no file.
+    OSError
+        If its folder is missing, or cannot be written to.
+    """
+    _mode(path)
+    if not path.parent.is_dir():
+        raise OSError(f"{path} cannot be written: there is no folder {path.parent}")
+    probe = path.with_name(f".{path.name}-{uuid.uuid4().hex}")
+    try:
+        os.close(os.open(probe, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        os.unlink(probe)
+    except OSError as error:
+        raise OSError(f"{path} cannot be written: {error}") from error
+
+
+def remove_stale(folder: Path, name: str) -> None:
+    """Remove what processes that were killed left half written of files, by a glob of names."""
+    for path in folder.glob(f".{name}-{'[0-9a-f]' * 32}"):
+        if time.time() - path.stat().st_mtime > STALE:
+            path.unlink(missing_ok=True)
+
+
+def _mode(path: Path) -> int | None:
+    """Permissions of the file that is there, None if there is none."""
+    if not path.exists():
+        return None
+    if not path.is_file():
+        raise ValueError(f"{path} must be a file; there is something else at its place")
+    return stat.S_IMODE(path.stat().st_mode)

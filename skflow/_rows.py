@@ -1,9 +1,10 @@
 """Rows of what is larger than memory, some at a time: files, arrays on disk, iterators."""
 
+import csv
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from importlib import import_module
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -12,6 +13,7 @@ import numpy as np
 
 from ._hdf5 import get_table, reading, table_batches
 from ._hints import got_name
+from ._parquet import arrow_batches, as_frame, check_files, column_names, damaged, open_dataset
 
 #: Numbers that are read at once, unless the caller says how many rows.
 BATCH_VALUES = 2**20
@@ -60,7 +62,8 @@ def read_batches(
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the file is of another kind, damaged, or lacks a column or a table.
+        If the file is of another kind, damaged, or lacks a column or a table; if `batch_size` is
+        below 1.
 
     Examples
     --------
@@ -75,27 +78,42 @@ def read_batches(
     [[4.0, 5.0], [6.0, 7.0]]
     [[8.0, 9.0]]
     """
+    if batch_size is not None and batch_size < 1:
+        raise ValueError(f"batch_size must be None or at least 1; got {batch_size}")
+    for X in batches_of(path, columns, label, table, batch_size):
+        yield X if label is None else _apart(X, label)
+
+
+def batches_of(
+    path: str | os.PathLike[str],
+    columns: Any = None,
+    label: str | None = None,
+    table: Any = None,
+    batch_size: int | None = None,
+    exact: tuple[str, ...] = (),
+) -> Iterator[Any]:
+    """As `read_batches`, with the label among the columns.
+
+    Of Parquet, the columns `exact` keep Arrow's types.
+    """
     path = _existing(path)
     kind = path.suffix.lower()
     if table is not None and kind not in HDF5:
         raise ValueError(f"table is for HDF5 files; got {table!r} for {path}")
     if path.is_dir() or kind in PARQUET:
-        found = _parquet(path, columns, label, batch_size)
+        return _parquet(path, columns, label, batch_size, exact)
     elif kind == ".csv":
-        found = _csv(path, columns, label, batch_size)
+        return _csv(path, columns, label, batch_size)
     elif kind in (".npy", ".npz"):
         if columns is not None or label is not None:
             raise ValueError(f"arrays of NumPy have no names of columns; {path} is one")
-        found = array_batches(_array(path), batch_size)
+        return array_batches(_array(path), batch_size)
     elif kind in HDF5:
-        found = _hdf5(path, columns, label, table, batch_size)
-    else:
-        raise ValueError(
-            f"{path} must end in .parquet, .pq, .csv, .npy, .npz, .h5, .hdf5 or .hdf, or be a "
-            "folder of Parquet files"
-        )
-    for X in found:
-        yield X if label is None else _apart(X, label)
+        return _hdf5(path, columns, label, table, batch_size)
+    raise ValueError(
+        f"{path} must end in .parquet, .pq, .csv, .npy, .npz, .h5, .hdf5 or .hdf, or be a "
+        "folder of Parquet files"
+    )
 
 
 def row_batches(source: Any) -> Iterator[Any]:
@@ -111,7 +129,7 @@ def row_batches(source: Any) -> Iterator[Any]:
         return read_batches(source)
     if hasattr(source, "get_fragments"):  # pyarrow's datasets
         names = source.schema.names
-        source = _arrow_batches(source, names, _batch_size(None, len(names)))
+        source = arrow_batches(source, names, _batch_size(None, len(names)))
     elif hasattr(source, "to_batches"):  # its tables
         source = source.to_batches()
     elif len(getattr(source, "shape", ())) > 1:
@@ -121,7 +139,7 @@ def row_batches(source: Any) -> Iterator[Any]:
             "batches must be a file, an array, a pyarrow dataset, or an iterable of rows; got "
             f"{type(source).__name__}"
         )
-    return (batch.to_pandas() if _is_arrow(batch) else batch for batch in source)
+    return (as_frame(batch) if _is_arrow(batch) else batch for batch in source)
 
 
 def count_rows(path: str | os.PathLike[str], table: Any = None) -> int | None:
@@ -129,7 +147,7 @@ def count_rows(path: str | os.PathLike[str], table: Any = None) -> int | None:
     path = _existing(path)
     kind = path.suffix.lower()
     if path.is_dir() or kind in PARQUET:
-        return _dataset(path).count_rows()
+        return _parquet_dataset(path).count_rows()
     if kind == ".npy":
         return len(_array(path))
     if kind in HDF5:
@@ -182,41 +200,23 @@ def _needed(module: str) -> Any:
         ) from error
 
 
-def _parquet(path: Path, columns: Any, label: str | None, batch_size: int | None) -> Iterator[Any]:
-    _needed("pandas")
-    found = _dataset(path)
-    names = _wanted(columns, label, found.schema.names, path)
-    with _damaged(path):
-        for batch in _arrow_batches(found, names, _batch_size(batch_size, len(names))):
-            if len(batch):
-                yield batch.to_pandas()
-
-
-def _arrow_batches(found: Any, names: list[str], batch_size: int) -> Iterator[Any]:
-    """Batches of a dataset, one row group after another.
-
-    Its own ``to_batches`` reads ahead of whoever uses the rows: all of a file of 800 MB.
-    """
-    for fragment in found.get_fragments():
-        by_group = getattr(fragment, "split_by_row_group", lambda fragment=fragment: [fragment])
-        for group in by_group():
-            yield from group.to_batches(schema=found.schema, columns=names, batch_size=batch_size)
-
-
-def _dataset(path: Path) -> Any:
+def _parquet_dataset(path: Path) -> Any:
     _needed("pyarrow")
-    with _damaged(path):
-        return _needed("pyarrow.dataset").dataset(path, format="parquet")
+    return open_dataset(path)
 
 
-@contextmanager
-def _damaged(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (import_module("pyarrow").ArrowException, OSError) as error:
-        raise ValueError(
-            f"{path} must be Parquet; it is another file, or damaged: {error}"
-        ) from error
+def _parquet(
+    path: Path, columns: Any, label: str | None, batch_size: int | None, exact: tuple[str, ...]
+) -> Iterator[Any]:
+    _needed("pandas")
+    found = _parquet_dataset(path)
+    known = column_names(found) if columns is None else found.schema.names
+    names = _wanted(columns, label, known, path)
+    check_files(found, names)
+    with damaged(path):
+        for batch in arrow_batches(found, names, _batch_size(batch_size, len(names))):
+            if len(batch):
+                yield as_frame(batch, exact)
 
 
 def _csv(path: Path, columns: Any, label: str | None, batch_size: int | None) -> Iterator[Any]:
@@ -224,11 +224,25 @@ def _csv(path: Path, columns: Any, label: str | None, batch_size: int | None) ->
     try:
         known = list(pandas.read_csv(path, nrows=0).columns)
         names = _wanted(columns, label, known, path)
-        step = _batch_size(batch_size, len(names))
-        with pandas.read_csv(path, usecols=names, chunksize=step) as batches:
+        # What the first line has too much pandas drops, or takes for an index. With all columns it
+        # refuses the others.
+        with path.open(newline="", encoding="utf-8") as file:
+            n_fields = [len(line) for line in islice(filter(None, csv.reader(file)), 2)]
+        if n_fields[-1] > n_fields[0]:
+            raise ValueError(
+                f"{path} must have as many fields in every line as its header, {n_fields[0]}; the "
+                f"first line of rows has {n_fields[-1]}"
+            )
+        step = _batch_size(batch_size, len(known))
+        with pandas.read_csv(path, index_col=False, chunksize=step) as batches:
             for batch in batches:
                 yield batch[names]
-    except (pandas.errors.ParserError, pandas.errors.EmptyDataError, UnicodeDecodeError) as error:
+    except (
+        pandas.errors.ParserError,
+        pandas.errors.EmptyDataError,
+        UnicodeDecodeError,
+        csv.Error,
+    ) as error:
         raise ValueError(f"{path} must be a table of CSV: {error}") from error
 
 
@@ -236,7 +250,7 @@ def _array(path: Path) -> np.ndarray:
     """A memory-mapped array, or one of an archive."""
     try:
         found = np.load(path, mmap_mode="r", allow_pickle=False)
-        if path.suffix.lower() == ".npz":
+        if not isinstance(found, np.ndarray):  # an archive, whatever it is called
             with found:
                 names = found.files
                 if len(names) != 1 and "X" not in names:

@@ -1,5 +1,6 @@
 """Fits for `torchrun`: each process fits all detectors, and writes what they say of fresh rows."""
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -44,8 +45,25 @@ def fit(folder):
         out[name] = detector.score_samples(X)
         out[name + " seed"] = detector.seed_
     _run.batches = batches
+    if together:
+        out["checkpoint"], out["refused"] = check_checkpoints(Path(folder), X)
     rank = distributed.get_rank() if together else 0
     np.savez(Path(folder) / f"{rank}.npz", n_rows=n_rows, **out)
+
+
+def check_checkpoints(folder, X):
+    """Scores of a fit with one folder for all, twice; and what is said of one folder for each."""
+    rank = distributed.get_rank()
+    flow = RealNVPOutlierDetector(checkpoint=folder / "shared", **SMALL)
+    scores = [flow.fit(X).score_samples(X) for _ in range(2)]
+    distributed.barrier()
+    if rank == 0:
+        shutil.copytree(folder / "shared", folder / "of-0")
+    try:
+        flow.set_params(checkpoint=folder / f"of-{rank}").fit(X)
+    except ValueError as error:
+        return scores, str(error)
+    return scores, ""
 
 
 if __name__ == "__main__":

@@ -13,7 +13,16 @@ ARROWS = {
     "flows": set(),
     "objectives": set(),
     "training": {"_files", "_threads"},
-    "detectors": {"flows", "objectives", "training", "_devices", "_rows", "_sklearn", "_threads"},
+    "detectors": {
+        "flows",
+        "objectives",
+        "training",
+        "_devices",
+        "_rows",
+        "_sklearn",
+        "_threads",
+        "_version",
+    },
     "hillas": {"_sklearn"},
     "images": {
         "detectors",

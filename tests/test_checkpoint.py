@@ -2,9 +2,12 @@
 
 import multiprocessing
 import os
+import subprocess
+import sys
 import time
 
 import numpy as np
+import pandas as pd
 import pytest
 from killed_fit import fit
 from sklearn.base import clone
@@ -174,6 +177,37 @@ def test_another_fit_has_another_file(bulk, tmp_path):
     assert n_files(warm, bulk) == 5
     assert n_files(warm, bulk) == 6  # from other weights
     assert n_files(clone(FLOW).set_params(checkpoint=tmp_path).partial_fit(bulk), bulk) == 7
+
+
+def test_another_network_has_another_file(bulk, tmp_path):
+    """The same numbers with other names, and as images of another shape."""
+    X = pd.DataFrame(bulk, columns=["a", "b", "c"])
+    flow = clone(FLOW).set_params(checkpoint=tmp_path, max_iter=3, condition=["a"])
+    flow.fit(X)
+    flow.fit(X.rename(columns={"a": "b", "b": "a"}))
+    assert len(list(tmp_path.iterdir())) == 2
+    for shape in ((8, 16), (16, 8)):
+        FastFlowDetector(
+            image_shape=shape, max_iter=2, random_state=0, checkpoint=tmp_path / "images"
+        ).fit(np.random.RandomState(0).rand(40, 128))
+    assert len(list((tmp_path / "images").iterdir())) == 2
+
+
+def test_modules_are_known_again_in_another_process(tmp_path):
+    """A backbone of the user's, whose pickles differ from process to process."""
+    for _ in range(2):
+        code = (
+            "import numpy as np, torch\n"
+            "from skflow.images import FastFlowDetector, FrozenFeatures\n"
+            "torch.manual_seed(0)\n"
+            "module = torch.nn.Conv2d(1, 3, 3)\n"
+            "X = np.random.RandomState(0).normal(size=(40, 48))\n"
+            "backbone = FrozenFeatures(module, image_shape=(6, 8))\n"
+            f"FastFlowDetector(backbone=backbone, image_shape=(6, 8), max_iter=2, random_state=0, "
+            f"checkpoint={str(tmp_path)!r}).fit(X)\n"
+        )
+        subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_what_is_damaged_starts_anew(bulk, tmp_path, caplog):

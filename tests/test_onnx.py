@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import PowerTransformer, RobustScaler, StandardScaler
+from sklearn.preprocessing import PolynomialFeatures, PowerTransformer, RobustScaler, StandardScaler
 
 import skflow
 from skflow import (
@@ -84,5 +84,7 @@ def test_what_cannot_be_exported(bulk):
             to_onnx(detector.fit(bulk))
     with pytest.raises(ValueError, match="a step before the detector cannot be converted"):
         to_onnx(make_pipeline(PowerTransformer(), FLOW).fit(bulk))
+    with pytest.raises(ValueError, match="the steps and the detector make no valid model"):
+        to_onnx(make_pipeline(PolynomialFeatures(), FLOW).fit(bulk))
     with pytest.raises(ValueError, match="not fitted"):
         to_onnx(RealNVPOutlierDetector())

@@ -145,6 +145,14 @@ def test_a_failed_call_loses_nothing(detector, bulk):
         clone(detector).partial_fit(bulk[:1])
 
 
+@each
+def test_labels_must_go_together_in_all_calls(detector, bulk):
+    detector = clone(detector).partial_fit(bulk, np.repeat([0, 2], 200))
+    with pytest.raises(ValueError, match=r"must be \+1 \(bulk\), in all batches; got 0 as well"):
+        detector.partial_fit(bulk, np.repeat([-1, 1], 200))
+    assert detector.partial_fit(bulk).n_iter_
+
+
 def test_rows_with_nan_and_known_anomalies(labelled):
     X, y = labelled
     X = X.copy()

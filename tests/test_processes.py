@@ -27,6 +27,9 @@ def test_two_processes_learn_what_one_does(tmp_path):
     first, second = (np.load(tmp_path / "two" / f"{rank}.npz") for rank in range(2))
     assert set(one["n_rows"]) == {256}
     assert set(first["n_rows"]) == set(second["n_rows"]) == {128}
+    for rank in (first, second):
+        np.testing.assert_array_equal(*rank["checkpoint"])
+        assert "checkpoint must be a folder that all processes share" in str(rank["refused"])
     for name in parallel_fit.DETECTORS:
         # Both processes have the same detector, bit for bit, even where the seed is anyone's.
         np.testing.assert_array_equal(first[name], second[name])

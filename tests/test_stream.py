@@ -250,6 +250,53 @@ def test_read_batches_chooses_columns_and_labels(labelled, tmp_path):
             list(read_batches(tmp_path / name, columns=["lenght"]))
 
 
+def test_folders_of_files_with_other_types(bulk, tmp_path):
+    """Types are joined, not those of the first file; a column that one lacks is no NaN."""
+    X = frame(bulk)
+    for name, rows in (("a", X[:200].astype("float32")), ("b", X[200:])):
+        rows.to_parquet(tmp_path / f"{name}.parquet")
+    rows = pd.concat(read_batches(tmp_path))
+    np.testing.assert_array_equal(rows[200:], X[200:])
+    frame(bulk.round().astype(int)).to_parquet(tmp_path / "a.parquet")
+    assert (pd.concat(read_batches(tmp_path)).dtypes.astype(str) == "float64").all()
+    X[:200].drop(columns="size").to_parquet(tmp_path / "a.parquet")
+    with pytest.raises(ValueError, match=r"must have \['size'\]; .*a.parquet has not"):
+        list(read_batches(tmp_path))
+    assert len(pd.concat(read_batches(tmp_path, columns=["width"]))) == 400
+    X[:200].assign(size="large").to_parquet(tmp_path / "a.parquet")
+    with pytest.raises(ValueError, match="types that do not go together"):
+        list(read_batches(tmp_path))
+
+
+def test_columns_that_pandas_saved_as_an_index(bulk, tmp_path):
+    X = frame(bulk)
+    X[::2].to_parquet(tmp_path / "nameless.parquet")  # its index is a column of its own
+    (rows,) = read_batches(tmp_path / "nameless.parquet")
+    assert list(rows.columns) == list(X.columns)
+    X.set_index("size").to_parquet(tmp_path / "named.parquet")
+    (rows,) = read_batches(tmp_path / "named.parquet", columns=["size", "width"])
+    np.testing.assert_array_equal(rows, X[["size", "width"]])
+
+
+@pytest.mark.parametrize("line", [1, 2])
+def test_lines_of_csv_with_too_many_fields(line, tmp_path):
+    lines = ["a,b", "1,2", "3,4"]
+    lines[line] += ",5"
+    (tmp_path / "rows.csv").write_text("\n".join(lines))
+    for columns in (None, ["a"]):
+        with pytest.raises(ValueError, match=r"rows\.csv"):
+            list(read_batches(tmp_path / "rows.csv", columns=columns))
+
+
+def test_arrays_under_the_wrong_name(bulk, tmp_path):
+    with open(tmp_path / "archive.npy", "wb") as file:
+        np.savez(file, X=bulk)
+    with open(tmp_path / "array.npz", "wb") as file:
+        np.save(file, bulk)
+    for name in ("archive.npy", "array.npz"):
+        np.testing.assert_array_equal(np.concatenate(list(read_batches(tmp_path / name))), bulk)
+
+
 def test_tables_of_a_dl1_file(tmp_path):
     """Parameters of all telescopes one after another, or a column of images."""
     kind = [("hillas_width", float), ("image", "f4", (5,))]
@@ -279,6 +326,9 @@ def test_files_that_are_none(bulk, tmp_path):
             list(read_batches(tmp_path / name))
         with pytest.raises(FileNotFoundError, match="there is no file"):
             list(read_batches(tmp_path / ("no" + name)))
+    for size in (0, -5):
+        with pytest.raises(ValueError, match=f"batch_size must be None or at least 1; got {size}"):
+            list(read_batches(write_npy(bulk, tmp_path), batch_size=size))
     (tmp_path / "a.txt").touch()
     with pytest.raises(ValueError, match=r"must end in \.parquet"):
         list(read_batches(tmp_path / "a.txt"))

@@ -24,6 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     parser = _parser()
     options = parser.parse_args(arguments)
+    if getattr(options, "anomalies", ()) and options.label is None:
+        parser.error("--anomalies are values of a column; --label must say which")
     level = logging.WARNING if options.quiet else logging.INFO
     logging.basicConfig(level=level, format="skflow: %(message)s", stream=sys.stderr, force=True)
     logging.getLogger("skflow.training").setLevel(logging.WARNING)  # a line every few steps
@@ -60,7 +62,9 @@ def _parser() -> argparse.ArgumentParser:
     fit.add_argument("--detector", default="RealNVPOutlierDetector", help="default: %(default)s")
     _add_parameters(fit)
     _add_label(fit)
-    fit.add_argument("--reservoir-size", type=int, metavar="N", help="rows to keep of all read")
+    fit.add_argument(
+        "--reservoir-size", type=_positive, metavar="N", help="rows to keep of all read"
+    )
     fit.set_defaults(run=_run_fit)
 
     score = commands.add_parser("score", help="score rows and write a folder of Parquet files")
@@ -70,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     score.add_argument(
         "--keep", nargs="+", default=(), metavar="COLUMN", help="copied to the scores"
     )
-    score.add_argument("--batch-size", type=int, metavar="N", help="rows of a part (100,000)")
+    score.add_argument("--batch-size", type=_positive, metavar="N", help="rows of a part (100,000)")
     score.add_argument("--trust", nargs="+", default=(), metavar="TYPE", help="as in skflow.load")
     score.set_defaults(run=_run_score)
 
@@ -84,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
         help="default: %(default)s",
     )
     _add_label(compare)
-    compare.add_argument("--folds", type=int, default=5, metavar="N", help="default: 5")
+    compare.add_argument("--folds", type=_positive, default=5, metavar="N", help="default: 5")
     compare.add_argument("--random-state", type=int, default=0, metavar="SEED", help="default: 0")
     compare.set_defaults(run=_run_compare)
 
@@ -119,6 +123,16 @@ def _selection(text: str) -> Selection:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
+def _positive(text: str) -> int:
+    try:
+        value = int(text.replace("_", "").replace(",", ""))
+    except ValueError:
+        value = 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number, at least 1; got {text!r}")
+    return value
+
+
 def _add_parameters(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--set", nargs="+", default=(), metavar="NAME=VALUE", help="parameters of the detector"
@@ -134,10 +148,11 @@ def _add_label(parser: argparse.ArgumentParser) -> None:
 
 def _data_of(options: argparse.Namespace, **others: Any) -> Any:
     from ._input import Input
+    from ._labels import Labels
 
-    names = ("files", "columns", "label", "anomalies", "selection", "table")
-    given = {name: getattr(options, name) for name in names if hasattr(options, name)}
-    return Input(**given, **others)
+    label = getattr(options, "label", None)
+    labels = None if label is None else Labels(label, options.anomalies)
+    return Input(options.files, options.columns, labels, options.selection, options.table, **others)
 
 
 def _run_fit(options: argparse.Namespace) -> None:

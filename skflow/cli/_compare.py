@@ -15,12 +15,12 @@ def compare(data: Input, detectors: Sequence[str], n_folds: int, seed: int) -> s
     parts, labels = [], []
     for batch in data.batches("read"):
         kept = batch[data.passed(batch)]
-        found = data.labels(kept)
+        found = data.labels_of(kept)
         labels.append(np.ones(len(kept)) if found is None else found)
         parts.append(data.features(kept))
     if not parts or not sum(map(len, parts)):
         raise ValueError(f"{', '.join(map(str, data.files))} must hold rows; none are left")
-    data.report_cuts()
+    data.end()
     X = pd.concat(parts) if hasattr(parts[0], "columns") else np.concatenate(parts)
     models = [make_detector(name, ()) for name in detectors]
     for model in models:

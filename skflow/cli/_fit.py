@@ -9,8 +9,10 @@ from typing import Any
 from sklearn.base import BaseEstimator
 
 from .. import detectors
+from .._files import check_writable
 from .._hints import got_name
 from ..io import save
+from ..io._model_file import needed_skops
 from ._input import Input
 from ._progress import training_bar
 
@@ -41,9 +43,10 @@ def fit(
         As in `fit_stream`.
     """
     model = make_detector(detector, parameters)
+    check_writable(output)  # training would be in vain
+    needed_skops()
     with training_bar(model):
         model.fit_stream(_labelled(data), reservoir_size=reservoir_size or "auto")
-    data.report_cuts()
     save(model, output)
     logger.info("written: %s, threshold %.6g", output, model.offset_)
 
@@ -77,6 +80,7 @@ def _labelled(data: Input) -> Iterator[Any]:
     """Rows that pass the cuts, with labels where there are any."""
     for batch in data.batches("read"):
         kept = batch[data.passed(batch)]
-        labels = data.labels(kept)
+        labels = data.labels_of(kept)
         features = data.features(kept)
         yield features if labels is None else (features, labels)
+    data.end()

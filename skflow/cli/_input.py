@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .._rows import count_rows, read_batches
+from .._rows import batches_of, count_rows
+from ._labels import Labels
 from ._progress import with_progress
 from ._selection import Selection
 
@@ -23,10 +24,8 @@ class Input(NamedTuple):
         Read one after another; of one kind, with the same columns.
     columns : list of str or None
         Features; None is all columns but the label.
-    label : str or None
-        Column of labels.
-    anomalies : sequence of str
-        Values of the label that are anomalies; without any they are -1 and the bulk is +1.
+    labels : Labels or None
+        Column of labels, and what they mean.
     selection : Selection or None
         Cuts.
     table : str or None
@@ -39,8 +38,7 @@ class Input(NamedTuple):
 
     files: Sequence[Path]
     columns: list[str] | None = None
-    label: str | None = None
-    anomalies: Sequence[str] = ()
+    labels: Labels | None = None
     selection: Selection | None = None
     table: str | None = None
     keep: tuple[str, ...] = ()
@@ -51,16 +49,14 @@ class Input(NamedTuple):
         named = None
         if self.columns is not None:
             cuts = [] if self.selection is None else self.selection.columns
-            label = [] if self.label is None else [self.label]
+            label = [] if self.labels is None else [self.labels.column]
             named = list(dict.fromkeys([*self.columns, *cuts, *label, *self.keep]))
         counts = [count_rows(path, self.table) for path in self.files]
         n_rows = None if None in counts else sum(counts)  # type: ignore[arg-type]
         read = (
             batch
             for path in self.files
-            for batch in read_batches(
-                path, columns=named, table=self.table, batch_size=self.batch_size
-            )
+            for batch in batches_of(path, named, None, self.table, self.batch_size, self.keep)
         )
         return with_progress(read, what, n_rows)
 
@@ -78,26 +74,19 @@ class Input(NamedTuple):
             return batch
         names = self.columns
         if names is None:
-            names = [name for name in batch.columns if name != self.label]
+            label = None if self.labels is None else self.labels.column
+            names = [name for name in batch.columns if name != label]
         text = [name for name in names if batch[name].dtype.kind not in "biufcmM"]
         if text:
             raise ValueError(f"columns {text} hold no numbers; choose others with --columns")
         return batch[names]
 
-    def labels(self, batch: Any) -> np.ndarray | None:
+    def labels_of(self, batch: Any) -> np.ndarray | None:
         """-1 for the anomalies of a batch, +1 for the others; None without a label."""
-        if self.label is None:
+        if self.labels is None:
             return None
-        self.check_columns(batch, [self.label])
-        label = batch[self.label].to_numpy()
-        if not self.anomalies:
-            if not np.isin(label, [-1, 1]).all():
-                raise ValueError(
-                    f"the label {self.label} must be -1 or +1, or --anomalies must say which "
-                    f"values are anomalies; got {list(dict.fromkeys(label.tolist()))[:5]}"
-                )
-            return label
-        return np.where(np.isin(label.astype(str), list(self.anomalies)), -1, 1)
+        self.check_columns(batch, [self.labels.column])
+        return self.labels.of(batch)
 
     def check_columns(self, batch: Any, names: Sequence[str]) -> None:
         """Refuse names that there are not."""
@@ -107,8 +96,10 @@ class Input(NamedTuple):
             has = f"has {known}" if known else "is an array without names of columns"
             raise ValueError(f"columns {missing} must be in {self.files[0]}, which {has}")
 
-    def report_cuts(self) -> None:
-        """Tell how many rows each cut has left."""
+    def end(self) -> None:
+        """Tell how many rows each cut has left, and refuse labels that there were none of."""
         if self.selection is not None:
             for name, n_left in self.selection.counts:
                 logger.info("selection: %s: %s rows", name, f"{n_left:,}")
+        if self.labels is not None:
+            self.labels.check_seen()

@@ -7,13 +7,30 @@ from typing import Any
 
 import numpy as np
 
+
+def _differs(left: Any, right: Any) -> Any:
+    return (left != right) & ~_is_missing(left) & ~_is_missing(right)
+
+
+def _is_missing(value: Any) -> Any:
+    """Where a value, or those of a column of any kind, is NaN or None."""
+    value = np.asarray(value)
+    if value.dtype.kind == "O":
+        return np.array([x is None or x != x for x in value.ravel()]).reshape(value.shape)
+    return value != value
+
+
+def _is_true(value: Any) -> Any:
+    return (np.asarray(value) != 0) & ~_is_missing(value)
+
+
 OPERATORS: dict[type, Callable[..., Any]] = {
     ast.Lt: operator.lt,
     ast.LtE: operator.le,
     ast.Gt: operator.gt,
     ast.GtE: operator.ge,
     ast.Eq: operator.eq,
-    ast.NotEq: operator.ne,
+    ast.NotEq: _differs,
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
@@ -34,8 +51,8 @@ class Selection:
     expression : str
         Comparisons (``<``, ``<=``, ``>``, ``>=``, ``==``, ``!=``, also chained) of columns, numbers
         and quoted text, which may be added, subtracted, multiplied and divided, joined by ``and``,
-        ``or`` and ``not``. A comparison with NaN is false. Those that ``and`` joins at the top are
-        cuts one after another.
+        ``or`` and ``not``. A comparison with NaN, ``!=`` too, is false. Those that ``and`` joins
+        at the top are cuts one after another.
 
     Attributes
     ----------
@@ -62,8 +79,9 @@ class Selection:
     """
 
     def __init__(self, expression: str):
+        expression = expression.strip()
         try:
-            tree = ast.parse(expression.strip(), mode="eval").body
+            tree = ast.parse(expression, mode="eval").body
         except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
             raise ValueError(
                 f"selection must be comparisons of columns; got {expression!r}"
@@ -72,6 +90,8 @@ class Selection:
         self._cuts = tree.values if is_and else [tree]  # type: ignore[attr-defined]
         for node in ast.walk(tree):
             self._check(node, expression)
+            if isinstance(node, ast.Name):  # Python spells some letters in another way
+                node.id = ast.get_source_segment(expression, node) or node.id
         for cut in self._cuts:
             if not isinstance(cut, ast.Compare | ast.BoolOp | ast.UnaryOp):
                 raise ValueError(
@@ -98,9 +118,9 @@ class Selection:
         for cut in self._cuts:
             try:
                 found = _value(cut, rows)
-            except (TypeError, ValueError, OverflowError) as error:
+            except (TypeError, ValueError, ArithmeticError) as error:
                 raise ValueError(f"selection {ast.unparse(cut)!r} does not fit: {error}") from error
-            left &= np.broadcast_to(np.asarray(found, dtype=bool), left.shape)
+            left &= np.broadcast_to(_is_true(found), left.shape)
             counts.append(int(left.sum()))
         self.counts = [
             (name, before + n) for (name, before), n in zip(self.counts, counts, strict=True)
@@ -113,14 +133,19 @@ def _value(node: Any, rows: Any) -> Any:
     if isinstance(node, ast.Constant):
         return node.value
     if isinstance(node, ast.Name):
-        return np.asarray(rows[node.id])
+        return _column(rows[node.id])
     if isinstance(node, ast.UnaryOp):
-        return OPERATORS[type(node.op)](_value(node.operand, rows))
+        operand = _value(node.operand, rows)
+        return (
+            ~_is_true(operand)
+            if isinstance(node.op, ast.Not)
+            else OPERATORS[type(node.op)](operand)
+        )
     if isinstance(node, ast.BinOp):
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             return OPERATORS[type(node.op)](_value(node.left, rows), _value(node.right, rows))
     if isinstance(node, ast.BoolOp):
-        first, *others = (_value(value, rows) for value in node.values)
+        first, *others = (_is_true(_value(value, rows)) for value in node.values)
         for other in others:
             first = OPERATORS[type(node.op)](first, other)
         return first
@@ -130,3 +155,14 @@ def _value(node: Any, rows: Any) -> Any:
     for op, left, right in pairs:
         found = np.logical_and(found, OPERATORS[type(op)](left, right))
     return found
+
+
+def _column(column: Any) -> np.ndarray:
+    """Values of a column, wide enough to be added and multiplied."""
+    kind = column.dtype.kind
+    if kind not in "biuf":
+        return np.asarray(column)
+    if column.hasnans:
+        return column.to_numpy(dtype=np.float64, na_value=np.nan)
+    wide = {"b": bool, "i": np.int64, "u": np.int64, "f": np.float64}[kind]
+    return column.to_numpy(dtype=np.float64 if column.dtype == np.uint64 else wide)

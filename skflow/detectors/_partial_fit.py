@@ -10,7 +10,7 @@ from ..training import resolve_seed
 from ._contrast import ContrastRows
 from ._reservoir import Passed
 from ._torch import automatic_steps
-from ._validation import bulk_mask, check_rows, unchanged_on_error
+from ._validation import bulk_mask, check_labels_so_far, check_rows, unchanged_on_error
 
 
 class PartialFitMixin:
@@ -61,6 +61,7 @@ class PartialFitMixin:
         if passed is None:
             passed = Passed(X.shape[1], resolve_seed(self.random_state))
             passed.weights = self.weights_ if fitted else None
+        check_labels_so_far(y, is_bulk, passed.labels)
         n_before = passed.bulk.n_seen
         passed.bulk.add(X[is_bulk & ~has_nan])
         passed.rare.add(X[~is_bulk & ~has_nan])

@@ -1,5 +1,7 @@
 """Reservoirs: uniform samples of rows that pass by once."""
 
+from typing import Any
+
 import numpy as np
 
 #: A detector starts anew when it has seen so many times the rows that it last started with; or so
@@ -95,6 +97,8 @@ class Passed:
         Mean and standard deviation of the sample when training last started anew.
     n_steps : int
         Optimiser steps to do now, on the bulk.
+    labels : dict
+        What labels have been, as `check_labels_so_far` notes it.
     weights : dict of str to ndarray, or None
         Of the bulk's density, to go on from; None to start anew.
     """
@@ -106,6 +110,7 @@ class Passed:
         self.n_started: int | None = None
         self.units: tuple[np.ndarray, np.ndarray] = (np.empty(0), np.empty(0))
         self.n_steps = 0
+        self.labels: dict[str, Any] = {}
         self.weights: dict[str, np.ndarray] | None = None
 
     def starts_anew(self) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 
 from .._rows import row_batches
 from ._reservoir import Reservoir
-from ._validation import bulk_mask, check_rows, unchanged_on_error
+from ._validation import bulk_mask, check_labels_so_far, check_rows, unchanged_on_error
 
 logger = logging.getLogger(__name__)
 
@@ -93,7 +93,8 @@ class StreamMixin:
 
     def _checked_batches(self: Any, batches: Any) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Rows of every batch that has any, and which of them are bulk."""
-        other_label, any_rare, first = None, False, True
+        first = True
+        seen: dict[str, Any] = {}
         for number, batch in enumerate(row_batches(batches), start=1):
             X, y = batch if isinstance(batch, tuple) and len(batch) == 2 else (batch, None)
             if hasattr(X, "__len__") and len(X) == 0:
@@ -101,15 +102,7 @@ class StreamMixin:
             try:
                 X = check_rows(self, X, reset=first)
                 is_bulk = bulk_mask(y, len(X))
-                any_rare = any_rare or not is_bulk.all()
-                if y is not None and other_label is None:
-                    others = np.asarray(y)[is_bulk] != 1
-                    other_label = np.asarray(y)[is_bulk][others][0] if others.any() else None
-                if any_rare and other_label is not None:
-                    raise ValueError(
-                        "y marks anomalies with -1, so every other label must be +1 (bulk), in "
-                        f"all batches; got {other_label!r} as well"
-                    )
+                check_labels_so_far(y, is_bulk, seen)
             except (ValueError, TypeError) as error:
                 raise type(error)(f"batch {number}: {error}") from error
             first = False

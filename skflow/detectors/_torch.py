@@ -16,11 +16,13 @@ from weakref import WeakKeyDictionary
 import joblib
 import numpy as np
 import torch
+from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
 from .._devices import reproducible, resolve_device
 from .._sklearn import CallbackSupportMixin, Interval, StrOptions, with_callbacks
 from .._threads import in_joblib_worker, map_in_threads, one_thread
+from .._version import __version__
 from ..flows import fuse
 from ..training import Batch, Checkpoint, Noise, resolve_seed
 from ._base import MIN_ROWS_TO_HOLD_OUT, BaseDetector
@@ -173,9 +175,19 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
         given = self.get_params(deep=False)
         for name in ("checkpoint", "verbose", "random_state"):
             del given[name]
-        first = getattr(self, "weights_", None) if self.warm_start else None
+        fit = {
+            "versions": (__version__, torch.__version__),
+            "class": f"{type(self).__module__}.{type(self).__qualname__}",
+            "parameters": _recognizable(given),
+            # Columns chosen by name, and the shape of images, which the numbers do not tell.
+            "network": (_recognizable(self.architecture_), getattr(self, "image_shape_", None)),
+            "rows": (X, tuple(contrast)),
+            "seed": seed,
+            "first weights": getattr(self, "weights_", None) if self.warm_start else None,
+            "device": str(self._device()),
+        }
         try:
-            key = joblib.hash((given, X, tuple(contrast), seed, first, str(self._device())))
+            key = joblib.hash(fit)
         except PicklingError as error:
             raise ValueError(
                 f"checkpoint needs parameters that can be pickled, to tell fits apart: {error}"
@@ -347,6 +359,21 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
 
     def _score_samples(self, X: np.ndarray) -> np.ndarray:
         return self._in_chunks(self._score_rows, X)
+
+
+def _recognizable(value: Any) -> Any:
+    """What is the same in every process for equal parameters: modules as arrays."""
+    if isinstance(value, nn.Module):
+        return type(value).__module__, type(value).__qualname__, repr(value), as_arrays(value)
+    if isinstance(value, Tensor):
+        return value.detach().cpu().numpy()
+    if isinstance(value, BaseEstimator):
+        return type(value).__module__, type(value).__qualname__, _recognizable(vars(value))
+    if isinstance(value, dict):
+        return {name: _recognizable(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value).__name__, [_recognizable(part) for part in value]
+    return value
 
 
 def _is_out_of_memory(error: Exception) -> bool:

@@ -74,6 +74,24 @@ def bulk_mask(y: Any, n_samples: int) -> np.ndarray:
     return is_bulk
 
 
+def check_labels_so_far(y: Any, is_bulk: np.ndarray, seen: dict[str, Any]) -> None:
+    """Refuse what `bulk_mask` refuses where it comes in several batches.
+
+    `seen` tells of the former ones, and of this one afterwards.
+    """
+    if y is not None:
+        y = np.ravel(y)
+        others = y[is_bulk & (y != 1)]
+        if len(others):
+            seen.setdefault("other", others[0].item())
+    seen["rare"] = seen.get("rare", False) or not is_bulk.all()
+    if seen["rare"] and "other" in seen:
+        raise ValueError(
+            "y marks anomalies with -1, so every other label must be +1 (bulk), in all batches; "
+            f"got {seen['other']!r} as well"
+        )
+
+
 def resolve_columns(detector: Any, columns: Any, name: str) -> list[int]:
     """Return the positions of chosen columns.
 

@@ -90,7 +90,11 @@ def to_onnx(model: Any, path: str | os.PathLike[str] | None = None) -> bytes:
     }
     for key, value in described.items():
         exported.metadata_props.add(key=key, value=value)
-    _needed("onnx").checker.check_model(exported)
+    onnx = _needed("onnx")
+    try:
+        onnx.checker.check_model(exported, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise ValueError(f"the steps and the detector make no valid model: {error}") from error
     content = exported.SerializeToString()
     if path is not None:
         write_whole(Path(path), content)

@@ -75,10 +75,10 @@ def save(model: Any, path: str | os.PathLike[str], *, X: Any = None) -> None:
     >>> skflow.io.info(path)["training_rows"]
     200
     """
-    skops_io = _skops()
+    skops = needed_skops()
     check_is_fitted(model)
     try:
-        content = skops_io.dumps(model)
+        content = skops.dumps(model)
         _model(content, None)  # skops writes lambdas as well, and cannot find them again
     except Exception as error:  # of any type: what cannot be written is not ours
         raise TypeError(
@@ -127,7 +127,7 @@ def load(path: str | os.PathLike[str], *, trusted: Iterable[str] = ()) -> Any:
     --------
     save : Write a model file.
     """
-    _skops()
+    needed_skops()
     header, content = _read(path)
     names = _checked_names(trusted)
     try:
@@ -206,11 +206,11 @@ def _model(content: bytes, trusted: set[str] | None) -> Any:
 
     archive = ZipFile(io.BytesIO(content))
     check_size(archive, len(content))
-    untrusted = _skops().get_untrusted_types(data=content)
+    untrusted = needed_skops().get_untrusted_types(data=content)
     refused = [] if trusted is None else refused_types(archive, set(untrusted), trusted)
     if refused:
         raise _NotTrustedError(refused)
-    return checked(_skops().loads(content, trusted=untrusted))
+    return checked(needed_skops().loads(content, trusted=untrusted))
 
 
 def _description(model: Any, X: Any) -> dict[str, Any]:
@@ -287,7 +287,7 @@ def _name(path: str | os.PathLike[str]) -> str:
     return repr(os.fspath(path))
 
 
-def _skops() -> Any:
+def needed_skops() -> Any:
     try:
         import skops.io
     except ImportError as error:

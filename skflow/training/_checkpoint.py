@@ -3,19 +3,16 @@
 import hashlib
 import io
 import logging
-import time
 import warnings
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from .._files import write_whole
+from .._files import remove_stale, write_whole
+from ._processes import agree
 
 logger = logging.getLogger(__name__)
-
-#: Seconds after which what a killed process had begun to write is nobody's any more.
-STALE = 60
 
 
 class Checkpoint:
@@ -24,7 +21,8 @@ class Checkpoint:
     Parameters
     ----------
     path : Path
-        The file; read if it is there. One that is damaged counts as none, with a warning.
+        The file; read if it is there. One that is damaged counts as none, with a warning. Processes
+        that train together must all see the same file.
 
     Attributes
     ----------
@@ -37,10 +35,12 @@ class Checkpoint:
         self.running: dict[str, Any] | None = None
         self._ended: list[dict[str, Any]] = []
         self._n_passed = 0
+        found = b""
         try:
             digest, content = path.read_bytes().split(b"\n", 1)
             if hashlib.sha256(content).hexdigest().encode() != digest:
                 raise ValueError("the digest does not fit")
+            found = digest
             # Tensors, numbers and text: nothing in the file can run.
             state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
             self._ended, self.running = state["ended"], state["running"]
@@ -48,6 +48,10 @@ class Checkpoint:
             pass
         except ValueError as error:
             logger.warning("the checkpoint %s is damaged and starts anew: %s", path, error)
+        if not agree(found.decode()):
+            raise ValueError(
+                f"checkpoint must be a folder that all processes share; they see {path} differently"
+            )
 
     def next_ended(self) -> dict[str, Any] | None:
         """What the next phase ended with, if it has."""
@@ -69,9 +73,7 @@ class Checkpoint:
 
     def tidy(self) -> None:
         """Remove what killed processes left half written."""
-        for path in self.path.parent.glob(f".{self.path.name}-*"):
-            if time.time() - path.stat().st_mtime > STALE:
-                path.unlink(missing_ok=True)
+        remove_stale(self.path.parent, self.path.name)
 
     def _write(self) -> None:
         content = io.BytesIO()

@@ -5,6 +5,7 @@ that are means over rows are so the same as in one process.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, distributed
@@ -38,6 +39,15 @@ def average(parameters: Sequence[Tensor], loss: Tensor) -> Tensor:
     for gradient, values in zip(gradients, averaged, strict=True):
         gradient.copy_(values.view_as(gradient))
     return loss.squeeze()
+
+
+def agree(text: str) -> bool:
+    """Whether all processes have the same text."""
+    n = n_processes()
+    texts: list[Any] = [text] * n
+    if n > 1:
+        distributed.all_gather_object(texts, text)
+    return len(set(texts)) == 1
 
 
 def of_first(value: float) -> float:
