@@ -15,7 +15,7 @@ demo: .venv/bench
 # One thread of BLAS and OpenMP each: the workers have the cores, and threads that wait for each other
 # on busy ones take eight times as long.
 test: .venv/dev chromium
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -m "not slow" --durations=15 --cov --cov-report=term
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal -m "not slow" --durations=15 --cov --cov-report=term
 
 test-all: .venv/dev chromium
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto

@@ -40,8 +40,8 @@ def read_batches(
         NumPy (``.npy``, or ``.npz`` with one array or one called X), or HDF5 (``.h5``, ``.hdf5``,
         ``.hdf``): a dataset of two dimensions, or a table as PyTables and ctapipe write them.
     columns : list of str, or str, default=None
-        Columns to read; all by default. One name instead of a list is a column of an HDF5 table
-        that holds arrays, such as the images of ctapipe's DL1 files.
+        Columns to read; all by default. A column of an HDF5 table that holds arrays, such as the
+        images of ctapipe's DL1 files, is read alone, and comes as an array.
     label : str, default=None
         A column to yield apart, as y.
     table : str or list of str, default=None
@@ -273,7 +273,8 @@ def _hdf5(
                 if columns is not None or label is not None:
                     raise ValueError(f"{name} of {path} has no names of columns")
                 yield from array_batches(found, batch_size)
-            elif isinstance(columns, str):
+            elif isinstance(columns, str) or _is_of_arrays(found, columns):
+                columns = columns if isinstance(columns, str) else columns[0]
                 if label is not None:
                     raise ValueError("label needs columns to be a list; it is one name")
                 (column,) = _wanted(columns, None, list(found.dtype.names), path)
@@ -288,6 +289,12 @@ def _hdf5(
                 step = _batch_size(batch_size, len(names))
                 for batch in table_batches(found, names, step):
                     yield _needed("pandas").DataFrame(batch)
+
+
+def _is_of_arrays(table: Any, columns: Any) -> bool:
+    """Whether one column is wanted alone, and holds arrays."""
+    one = columns is not None and len(columns) == 1 and columns[0] in table.dtype.names
+    return one and bool(table.dtype[columns[0]].shape)
 
 
 def _tables(file: Any, path: Path, table: Any) -> list[str]:

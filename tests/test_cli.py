@@ -11,10 +11,13 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from sklearn.pipeline import Pipeline
 
 import skflow
-from skflow import MahalanobisDetector
+from skflow import HillasTransformer, MahalanobisDetector
 from skflow.cli import main
+from skflow.datasets import make_shower_images
+from skflow.hillas import CameraGeometry
 
 COLUMNS = ["size", "width", "length"]
 
@@ -104,6 +107,26 @@ def test_other_files(kind, night):
     np.testing.assert_array_equal(scores["row"], np.arange(10_000))
     expected = MahalanobisDetector().fit(pd.concat([X, X])).score_samples(X)
     np.testing.assert_allclose(scores["score"], np.tile(expected, 2), rtol=1e-12)
+
+
+def test_images_of_a_telescope(tmp_path, monkeypatch):
+    """A pipeline from images to verdicts, applied to a table with images among its columns."""
+    monkeypatch.chdir(tmp_path)
+    geometry = CameraGeometry.hexagonal(8)
+    X = make_shower_images(200, geometry, kind="hadron", random_state=0)
+    steps = [
+        ("hillas", HillasTransformer(geometry)),
+        ("flow", MahalanobisDetector(nan_policy="omit")),
+    ]
+    model = Pipeline(steps).fit(X)
+    skflow.save(model, "model.skflow")
+    rows = np.zeros(200, [("event_id", "i8"), ("image", "f8", X.shape[1:])])
+    rows["image"] = X
+    with h5py.File("night.dl1.h5", "w") as file:
+        file["dl1/event/telescope/images/tel_001"] = rows
+    words = ["model.skflow", "night.dl1.h5", "--columns", "image", "--batch-size", 70]
+    assert run("score", *words, "-o", "scores") == 0
+    np.testing.assert_array_equal(pd.read_parquet("scores")["score"], model.score_samples(X))
 
 
 def test_a_killed_job_goes_on(night, monkeypatch, capsys):

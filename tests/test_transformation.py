@@ -1,5 +1,7 @@
 """TransformationDetector: its transformations, its loss by hand, and digits."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -28,6 +30,16 @@ def test_transformations(network):
     torch.testing.assert_close(moved[:2], image[0, 0, :1].expand(2, 5))
     moved = network.transformed(image, 0, 0, -1)[0, 0]
     torch.testing.assert_close(moved[:, :3], image[0, 0, :, 2:])
+
+
+def test_torch_is_as_it_was_and_has_nothing_to_say():
+    enabled = torch.backends.mkldnn.enabled
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        TransformationDetector(max_iter=2, hidden_features=4).fit(
+            np.random.RandomState(0).rand(30, 8, 8)
+        )
+    assert torch.backends.mkldnn.enabled == enabled
 
 
 def test_loss_is_that_of_the_drawn_transformations(network):

@@ -70,7 +70,8 @@ class Input(NamedTuple):
     def features(self, batch: Any) -> Any:
         """The features of a batch."""
         if not hasattr(batch, "columns"):
-            self.check_columns(batch, self.columns or ())
+            if self.columns is not None and len(self.columns) > 1:  # one may hold images
+                self.check_columns(batch, self.columns)
             return batch
         names = self.columns
         if names is None:

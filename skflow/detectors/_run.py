@@ -13,6 +13,9 @@ from ._reservoir import Passed
 
 #: Evaluations of the held-out loss in a phase of training.
 N_EVALUATIONS = 20
+#: Step size where `partial_fit` goes on, in that of a fit: a cycle up to the full one would first
+#: undo what was learned.
+GOING_ON = 1.0
 
 
 class Run(NamedTuple):
@@ -37,6 +40,11 @@ class Run(NamedTuple):
     context: Any
     passed: Passed | None = None
     checkpoint: Checkpoint | None = None
+
+    @property
+    def starts(self) -> bool:
+        """Whether training starts anew, rather than going on from former batches."""
+        return self.passed is None or self.passed.weights is None
 
     def phase(
         self,
@@ -96,7 +104,7 @@ class Run(NamedTuple):
             objective,
             batches(rows, detector.batch_size, detector._noises(module), self.generator),
             max_iter=max_iter,
-            learning_rate=detector.learning_rate,
+            learning_rate=detector.learning_rate * (1 if self.starts else GOING_ON),
             mixed_precision=detector.mixed_precision,
             weight_decay=detector.weight_decay,
             validate=None if held_out is None else lambda m: float(judge(m, held_out)),

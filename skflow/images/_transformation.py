@@ -204,9 +204,14 @@ nan_policy
 
     def _train(self, *args: Any) -> None:
         # oneDNN's backward pass of convolutions with four channels corrupts memory on some AMD
-        # CPUs (torch 2.13.0).
-        with torch.backends.mkldnn.flags(enabled=self.hidden_features >= MIN_CHANNELS_OF_ONEDNN):
+        # CPUs (torch 2.13.0). Not by its ``flags``, which warn of other processors.
+        backend: Any = torch.backends.mkldnn
+        former = backend.enabled
+        backend.enabled = former and self.hidden_features >= MIN_CHANNELS_OF_ONEDNN
+        try:
             super()._train(*args)
+        finally:
+            backend.enabled = former
 
     def _score_rows(self, module: _Network, rows: Tensor) -> Tensor:
         images = module.images(rows)
