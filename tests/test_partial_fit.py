@@ -114,6 +114,23 @@ def test_starts_anew_when_the_rows_have_grown():
         assert detector.n_iter_ <= 10 * np.sqrt(n_seen + n)  # counted anew
 
 
+def test_small_steps_where_learning_goes_on():
+    """A cycle of full steps would first undo what was learned; contrast rows are learned anew."""
+    X, y = curve(550, 0), np.where(np.arange(550) % 10, 1, -1)
+    detector = ContrastiveFlowDetector(n_blocks=2, hidden_features=8, random_state=0)
+    largest = []
+    for rows in (slice(0, 500), slice(500, 550)):
+        n = len(getattr(detector, "history_", {"step": []})["step"])
+        detector.partial_fit(X[rows], y[rows])
+        history = detector.history_
+        found = list(zip(history["phase"], history["learning_rate"], strict=True))[n:]
+        largest.append({phase: max(r for p, r in found if p == phase) for phase, _ in found})
+    first, later = largest
+    assert set(first) == set(later) == {"warm-up", "contrast"}
+    assert later["warm-up"] < 0.4 * first["warm-up"]
+    assert later["contrast"] > 0.9 * first["contrast"]
+
+
 def test_goes_on_after_fit(bulk):
     detector = RealNVPOutlierDetector(n_blocks=2, hidden_features=16, random_state=0).fit(bulk)
     before, n_iter, mean = detector.score(bulk), detector.n_iter_, detector.weights_

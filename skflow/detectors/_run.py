@@ -13,9 +13,9 @@ from ._reservoir import Passed
 
 #: Evaluations of the held-out loss in a phase of training.
 N_EVALUATIONS = 20
-#: Step size where `partial_fit` goes on, in that of a fit: a cycle up to the full one would first
-#: undo what was learned.
-GOING_ON = 1.0
+#: Step size where `partial_fit` goes on, in that of a fit: a cycle up to the full one first undoes
+#: what was learned, and a short one does not learn it again.
+GOING_ON = 0.3
 
 
 class Run(NamedTuple):
@@ -41,11 +41,6 @@ class Run(NamedTuple):
     passed: Passed | None = None
     checkpoint: Checkpoint | None = None
 
-    @property
-    def starts(self) -> bool:
-        """Whether training starts anew, rather than going on from former batches."""
-        return self.passed is None or self.passed.weights is None
-
     def phase(
         self,
         name: str,
@@ -54,14 +49,19 @@ class Run(NamedTuple):
         rows: Batch,
         held_out: Batch | None,
         max_iter: int,
+        *,
+        goes_on: bool = False,
     ) -> bool:
-        """Call the training loop once, note it in the history, tell if a callback stopped it."""
+        """Call the training loop once, note it in the history, tell if a callback stopped it.
+
+        What `goes_on` from batches that have passed takes smaller steps.
+        """
         if rows.contrast is not None and held_out is not None and held_out.contrast is None:
             # Judged by bulk rows alone the best network is one that has not learned the others.
             held_out = None
         ended = None if self.checkpoint is None else self.checkpoint.next_ended()
         if ended is None:
-            ended = self._trained(name, module, objective, rows, held_out, max_iter)
+            ended = self._trained(name, module, objective, rows, held_out, max_iter, goes_on)
         else:
             module.load_state_dict(ended["state"])
             self.generator.set_state(ended["generator"])
@@ -85,6 +85,7 @@ class Run(NamedTuple):
         rows: Batch,
         held_out: Batch | None,
         max_iter: int,
+        goes_on: bool,
     ) -> dict[str, Any]:
         """Train, and return all that the next phase and a later process need to know of it."""
         detector, stopped = self.detector, False
@@ -104,7 +105,7 @@ class Run(NamedTuple):
             objective,
             batches(rows, detector.batch_size, detector._noises(module), self.generator),
             max_iter=max_iter,
-            learning_rate=detector.learning_rate * (1 if self.starts else GOING_ON),
+            learning_rate=detector.learning_rate * (GOING_ON if goes_on else 1),
             mixed_precision=detector.mixed_precision,
             weight_decay=detector.weight_decay,
             validate=None if held_out is None else lambda m: float(judge(m, held_out)),
