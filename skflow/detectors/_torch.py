@@ -8,28 +8,24 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from itertools import chain, repeat
 from numbers import Integral, Real
-from pathlib import Path
-from pickle import PicklingError
 from typing import Any
 from weakref import WeakKeyDictionary
 
-import joblib
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
 from .._devices import reproducible, resolve_device
 from .._sklearn import CallbackSupportMixin, Interval, StrOptions, with_callbacks
 from .._threads import in_joblib_worker, map_in_threads, one_thread
-from .._version import __version__
 from ..flows import fuse
-from ..training import Batch, Checkpoint, Noise, resolve_seed
+from ..training import Batch, Noise, resolve_seed
 from ._base import MIN_ROWS_TO_HOLD_OUT, BaseDetector
 from ._contrast import ContrastRows, balanced
 from ._progress import shown_progress
 from ._reservoir import Passed
 from ._run import N_EVALUATIONS, Run
+from ._state import as_arrays, open_checkpoint
 from ._validation import resolve_noise
 
 #: At most so many rows are held out: more only cost time.
@@ -141,7 +137,9 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
         self.history_ = {name: list(values) for name, values in self.history_.items()}
         context = self._init_callback_context(max_subtasks=self._n_phases * N_EVALUATIONS)
         context.call_on_fit_task_begin(estimator=self, X=X)
-        checkpoint = self._opened_checkpoint(X, contrast, seed) if passed is None else None
+        checkpoint = None
+        if passed is None and self.checkpoint is not None:
+            checkpoint = open_checkpoint(self, X, contrast, seed)
         on_device = torch.Generator(device).manual_seed(
             int(torch.randint(2**62, (), generator=generator))
         )
@@ -160,44 +158,6 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
             passed.weights = self.weights_
         context.call_on_fit_task_end(estimator=self, X=X)
         return None if held_out is None else held_out.bulk.numpy()
-
-    def _opened_checkpoint(
-        self, X: np.ndarray, contrast: ContrastRows, seed: int
-    ) -> Checkpoint | None:
-        """The file of this very fit: of these parameters, rows and first weights."""
-        if self.checkpoint is None:
-            return None
-        if self.random_state is None:
-            raise ValueError(
-                "checkpoint needs a random_state, an int for example, by which a fit that was "
-                "interrupted is known again; got None"
-            )
-        given = self.get_params(deep=False)
-        for name in ("checkpoint", "verbose", "random_state"):
-            del given[name]
-        fit = {
-            "versions": (__version__, torch.__version__),
-            "class": f"{type(self).__module__}.{type(self).__qualname__}",
-            "parameters": _recognizable(given),
-            # Columns chosen by name, and the shape of images, which the numbers do not tell.
-            "network": (_recognizable(self.architecture_), getattr(self, "image_shape_", None)),
-            "rows": (X, tuple(contrast)),
-            "seed": seed,
-            "first weights": getattr(self, "weights_", None) if self.warm_start else None,
-            "device": str(self._device()),
-        }
-        try:
-            key = joblib.hash(fit)
-        except PicklingError as error:
-            raise ValueError(
-                f"checkpoint needs parameters that can be pickled, to tell fits apart: {error}"
-            ) from error
-        folder = Path(self.checkpoint)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except FileExistsError as error:
-            raise ValueError(f"checkpoint must be a folder; {folder} is a file") from error
-        return Checkpoint(folder / f"{type(self).__name__}-{key}.ckpt")
 
     def _check_same_network(self, architecture: dict[str, Any], who: str) -> None:
         """Refuse to go on with weights of another network."""
@@ -364,21 +324,6 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
         return self._in_chunks(self._score_rows, X)
 
 
-def _recognizable(value: Any) -> Any:
-    """What is the same in every process for equal parameters: modules as arrays."""
-    if isinstance(value, nn.Module):
-        return type(value).__module__, type(value).__qualname__, repr(value), as_arrays(value)
-    if isinstance(value, Tensor):
-        return value.detach().cpu().numpy()
-    if isinstance(value, BaseEstimator):
-        return type(value).__module__, type(value).__qualname__, _recognizable(vars(value))
-    if isinstance(value, dict):
-        return {name: _recognizable(part) for name, part in value.items()}
-    if isinstance(value, list | tuple):
-        return type(value).__name__, [_recognizable(part) for part in value]
-    return value
-
-
 def _is_out_of_memory(error: Exception) -> bool:
     """Whether NumPy, or torch on either device, got no memory."""
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
@@ -389,11 +334,3 @@ def _is_out_of_memory(error: Exception) -> bool:
 def automatic_steps(n_samples: int, factor: float = 10) -> int:
     """Optimiser steps where ``max_iter`` is "auto"."""
     return min(max(100, int(factor * math.sqrt(n_samples))), 3000)
-
-
-def as_arrays(module: nn.Module) -> dict[str, np.ndarray]:
-    """State of a module as plain arrays."""
-    module = getattr(module, "unfused", module)
-    return {
-        name: value.detach().cpu().numpy().copy() for name, value in module.state_dict().items()
-    }

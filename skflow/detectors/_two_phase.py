@@ -8,7 +8,8 @@ import torch
 
 from ..training import Batch
 from ._run import Run
-from ._torch import as_arrays, automatic_steps
+from ._state import as_arrays
+from ._torch import automatic_steps
 
 
 class TwoPhaseMixin:

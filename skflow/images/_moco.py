@@ -19,7 +19,8 @@ from .._sklearn import Interval, StrOptions, fit_context
 from .._threads import in_joblib_worker, one_thread
 from ..detectors._images import as_maps
 from ..detectors._progress import shown_progress
-from ..detectors._torch import SMALL_STEP, as_arrays, automatic_steps
+from ..detectors._state import as_arrays
+from ..detectors._torch import SMALL_STEP, automatic_steps
 from ..detectors._validation import unchanged_on_error
 from ..objectives import MomentumContrast
 from ..training import Batch, Noise, batches, resolve_seed, seeded_torch, train
