@@ -3,14 +3,15 @@
     python benchmarks/scale.py [--rows 10_000_000] [--values 1_000_000_000] [--output scale-output]
                                [--parts rates parquet growth]
 
-Three parts. Parquet: so many rows of ten columns are scored by the `skflow score` command. Rate:
+Three parts. Parquet: so many rows of ten columns are scored by the `skflow score` command. Rates:
 rows a second that a flow and PyOD's KNN score, both fitted to 100,000 rows of ten columns, in one
-process, in turn, median of five. Growth: `fit_stream` and `score_samples` of n rows of d columns
-that come in batches, for n from 10,000 to 10,000,000 and d of 10, 100 and 1,000 as far as n d is
-at most `--values` (a table of 10^9 is 8 GB), every cell in a process of its own, with the exponent
-of n in the seconds, by least squares of their logarithms. Memory is the peak of resident memory of
-the process (Linux), the libraries' own share included. torch uses as many threads as it finds
-cores, or as OMP_NUM_THREADS says. Writes results.json and results.md.
+process, in turn, with one thread each and with all cores, median of five. Growth: `fit_stream` and
+`score_samples` of n rows of d columns that come in batches, for n from 10,000 to 10,000,000 and d
+of 10, 100 and 1,000 as far as n d is at most `--values` (a table of 10^9 is 8 GB), every cell in a
+process of its own, with the exponent of n in the seconds, by least squares of their logarithms.
+Memory is the peak of resident memory of the process (Linux), the libraries' own share included.
+torch uses as many threads as it finds cores, or as OMP_NUM_THREADS says. Writes results.json and
+results.md.
 """
 
 import argparse
@@ -29,6 +30,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
+from joblib import cpu_count
 from pyod.models.knn import KNN
 
 import skflow
@@ -115,38 +117,51 @@ def score_parquet(n: int, folder: Path) -> dict[str, Any]:
     }
 
 
-def rates() -> dict[str, float]:
-    """Rows a second of the flow and of PyOD's KNN, and their ratio."""
+def rates() -> list[dict[str, Any]]:
+    """Rows a second of the flow and of PyOD's KNN, with one thread each and with all."""
     train, test = make_rows(100_000, 10, 0), make_rows(20_000, 10, 1)
     few = test[:2000]
-    flow, knn = RealNVPOutlierDetector(random_state=0).fit(train), KNN().fit(train)
-    seconds: dict[str, list[float]] = {"flow": [], "KNN": []}
+    n_cores = cpu_count(only_physical_cores=False)
+    flow = RealNVPOutlierDetector(random_state=0).fit(train)
+    knn = {n: KNN(n_jobs=n).fit(train) for n in {1, n_cores}}
+    seconds: dict[tuple[str, int], list[float]] = {}
     for _ in range(N_REPEATS):
-        for name, score, rows in (
-            ("flow", flow.score_samples, test),
-            ("KNN", knn.decision_function, few),
-        ):
-            start = time.perf_counter()
-            score(rows)
-            seconds[name].append((time.perf_counter() - start) / len(rows))
-    found = {name: 1 / float(np.median(values)) for name, values in seconds.items()}
-    ratios = np.divide(seconds["KNN"], seconds["flow"])
-    return {**found, "ratio": float(np.median(ratios)), "least ratio": float(ratios.min())}
+        for n, other in knn.items():
+            torch.set_num_threads(n)
+            for name, score, rows in (
+                ("flow", flow.score_samples, test),
+                ("PyOD KNN", other.decision_function, few),
+            ):
+                start = time.perf_counter()
+                score(rows)
+                taken = (time.perf_counter() - start) / len(rows)
+                seconds.setdefault((name, n), []).append(taken)
+    return [
+        {
+            "detector": name,
+            "threads": n,
+            "rows/s": 1 / float(np.median(times)),
+            "to KNN": float(np.median(np.divide(seconds["PyOD KNN", 1], times))),
+            "least": float(np.divide(seconds["PyOD KNN", 1], times).min()),
+        }
+        for (name, n), times in seconds.items()
+    ]
 
 
 def report(results: dict[str, Any]) -> str:
     """Tables of all parts."""
-    parquet, rate = results["parquet"], results["rates"]
+    parquet = results["parquet"]
+    rate = pd.DataFrame(results["rates"]).round({"rows/s": 0, "to KNN": 1, "least": 1})
     table = pd.DataFrame(results["growth"])
     lines = [
-        f"Torch with {results['threads']} threads.",
+        f"Torch with {results['threads']} thread(s) but where it is said.",
         f"`skflow score` of {parquet['rows']:,} rows of 10 columns from Parquet: "
         f"{parquet['seconds']:.0f} s, {parquet['rows/s']:,.0f} rows a second, of which reading "
         f"alone takes {parquet['reading s']:.0f} s; peak of resident memory "
         f"{parquet['peak MiB']:.0f} MiB.",
-        f"Fitted to 100,000 rows of 10 columns, the flow scores {rate['flow']:,.0f} rows a second "
-        f"and PyOD's KNN {rate['KNN']:,.0f}: {rate['ratio']:.1f} times as many (at least "
-        f"{rate['least ratio']:.1f} in {N_REPEATS} repeats).",
+        f"Rows a second that detectors of 100,000 rows of 10 columns score, and how many times as "
+        f"many as PyOD's KNN as it comes, with one thread; the least of {N_REPEATS} repeats.",
+        rate.to_markdown(index=False, intfmt=","),
         table.round({"fit s": 1, "score s": 2, "fit MiB": 0, "all MiB": 0}).to_markdown(
             index=False, intfmt=","
         ),

@@ -16,6 +16,7 @@ extensions = [
 ]
 exclude_patterns = ["_build"]
 myst_enable_extensions = ["dollarmath"]
+myst_heading_anchors = 2
 autosummary_generate = True
 numpydoc_class_members_toctree = False
 numpydoc_show_inherited_class_members = True
