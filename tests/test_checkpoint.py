@@ -93,7 +93,8 @@ def test_goes_on_bit_for_bit(detector, labelled, tmp_path, written):
 def kill_and_resume(n_times, n_writing, tmp_path):
     """Fits that are killed at uniformly drawn times, or while they write, and begun again."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["skflow"])
+    # The first optimiser imports the second, which takes three times as long as the fit.
+    context.set_forkserver_preload(["skflow", "torch._dynamo"])
 
     def start(folder, result, *when):
         begun = context.Event()
