@@ -1,10 +1,15 @@
 """Devices of torch: the one that a parameter names, and arithmetic that is the same on all."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
+
+_lock = threading.Lock()
+_n_inside = 0
+_former: tuple[bool, bool, bool]
 
 
 def resolve_device(name: Any, *, scoring: bool = False) -> torch.device:
@@ -32,10 +37,21 @@ def reproducible(device: torch.device) -> Iterator[None]:
 
     By default cuDNN takes whichever algorithm it likes, and rounds float32 to 10 bits (TF32).
     """
+    global _n_inside, _former
     if device.type != "cuda":
         yield
         return
-    with torch.backends.cudnn.flags(
-        enabled=True, benchmark=False, deterministic=True, allow_tf32=False
-    ):
+    cudnn: Any = torch.backends.cudnn
+    # The flags are the process's own: the first thread sets them, the last one puts them back.
+    with _lock:
+        if _n_inside == 0:
+            _former = (cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32)
+            cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32 = False, True, False
+        _n_inside += 1
+    try:
         yield
+    finally:
+        with _lock:
+            _n_inside -= 1
+            if _n_inside == 0:
+                cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32 = _former

@@ -61,8 +61,11 @@ def check_writable(path: Path) -> None:
 def remove_stale(folder: Path, name: str) -> None:
     """Remove what processes that were killed left half written of files, by a glob of names."""
     for path in folder.glob(f".{name}-{'[0-9a-f]' * 32}"):
-        if time.time() - path.stat().st_mtime > STALE:
-            path.unlink(missing_ok=True)
+        try:
+            if time.time() - path.stat().st_mtime > STALE:
+                path.unlink()
+        except FileNotFoundError:  # whoever wrote it has moved it to its place
+            continue
 
 
 def _mode(path: Path) -> int | None:

@@ -6,39 +6,62 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-#: Columns in which pandas keeps an index that has no name.
-NAMELESS_INDEX = "__index_level_"
-
 
 def open_dataset(path: Path) -> Any:
-    """The dataset of a file or of a folder, whose files' types are joined.
+    """The dataset of a file or of a folder.
 
     Raises
     ------
     ValueError
-        If a file is no Parquet or damaged, or if two have types that nothing holds both of.
+        If a file is no Parquet, or damaged.
     """
-    arrow, dataset = import_module("pyarrow"), import_module("pyarrow.dataset").dataset
     with damaged(path):
-        found = dataset(path, format="parquet")
-        schemas = [fragment.physical_schema for fragment in found.get_fragments()]
-        if len(schemas) < 2:
-            return found
-        joined = arrow.unify_schemas(schemas, promote_options="permissive")
-        return dataset(path, format="parquet", schema=joined)
+        return import_module("pyarrow.dataset").dataset(path, format="parquet")
 
 
-def column_names(found: Any) -> list[str]:
-    """Columns of a dataset, less what pandas added to keep an index without a name."""
-    return [name for name in found.schema.names if not name.startswith(NAMELESS_INDEX)]
+def column_names(found: Any, *, with_indices: bool = False) -> list[str]:
+    """Columns of all files of a dataset, less those in which pandas keeps an index."""
+    schemas = [found.schema, *_schemas(found)]
+    indices: set[str] = set()
+    for schema in schemas:
+        kept = (schema.pandas_metadata or {}).get("index_columns", [])
+        indices.update(name for name in kept if isinstance(name, str))
+    names = dict.fromkeys(name for schema in schemas for name in schema.names)
+    return [name for name in names if with_indices or name not in indices]
 
 
-def check_files(found: Any, names: list[str]) -> None:
-    """Refuse files of a folder that lack a column, which would be missing values else."""
+def join_types(path: Path, found: Any, names: list[str]) -> Any:
+    """The dataset of some columns of a folder, with types that hold those of all its files.
+
+    Raises
+    ------
+    ValueError
+        If a file lacks a column, which would be missing values else, or if two have types that
+        nothing holds both of.
+    """
+    arrow, schemas = import_module("pyarrow"), []
     for fragment in found.get_fragments():
         missing = [name for name in names if name not in fragment.physical_schema.names]
         if missing:
             raise ValueError(f"all files of a folder must have {missing}; {fragment.path} has not")
+        schemas.append(arrow.schema([_plain(fragment.physical_schema.field(n)) for n in names]))
+    if len(schemas) < 2:
+        return found
+    with damaged(path):
+        joined = arrow.unify_schemas(schemas, promote_options="permissive")
+        return import_module("pyarrow.dataset").dataset(path, format="parquet", schema=joined)
+
+
+def _schemas(found: Any) -> list[Any]:
+    files: list[Any] = list(getattr(found, "get_fragments", list)())
+    return [f.physical_schema for f in files if hasattr(f, "physical_schema")]
+
+
+def _plain(field: Any) -> Any:
+    """A field with the type of its values: categories have it behind numbers of their own."""
+    value_type = getattr(field.type, "value_type", field.type)
+    is_category = import_module("pyarrow").types.is_dictionary(field.type)
+    return field.with_type(value_type) if is_category else field
 
 
 def arrow_batches(found: Any, names: list[str], batch_size: int) -> Iterator[Any]:
@@ -58,6 +81,8 @@ def as_frame(batch: Any, exact: tuple[str, ...] = ()) -> Any:
     # What pandas noted of an index or of its own types does not matter here.
     frame = batch.to_pandas(ignore_metadata=True)
     for name in exact:
+        if name not in batch.schema.names:
+            continue  # whoever wants it tells that it is not there
         column = batch.column(name)
         frame[name] = pandas.Series(column, dtype=pandas.ArrowDtype(column.type), index=frame.index)
     return frame

@@ -13,7 +13,7 @@ import numpy as np
 
 from ._hdf5 import get_table, reading, table_batches
 from ._hints import got_name
-from ._parquet import arrow_batches, as_frame, check_files, column_names, damaged, open_dataset
+from ._parquet import arrow_batches, as_frame, column_names, damaged, join_types, open_dataset
 
 #: Numbers that are read at once, unless the caller says how many rows.
 BATCH_VALUES = 2**20
@@ -40,8 +40,9 @@ def read_batches(
         NumPy (``.npy``, or ``.npz`` with one array or one called X), or HDF5 (``.h5``, ``.hdf5``,
         ``.hdf``): a dataset of two dimensions, or a table as PyTables and ctapipe write them.
     columns : list of str, or str, default=None
-        Columns to read; all by default. A column of an HDF5 table that holds arrays, such as the
-        images of ctapipe's DL1 files, is read alone, and comes as an array.
+        Columns to read; all by default, but of Parquet those that pandas saved as an index. A
+        column of an HDF5 table that holds arrays, such as the images of ctapipe's DL1 files, is
+        read alone, and comes as an array.
     label : str, default=None
         A column to yield apart, as y.
     table : str or list of str, default=None
@@ -128,7 +129,7 @@ def row_batches(source: Any) -> Iterator[Any]:
     if isinstance(source, str | os.PathLike):
         return read_batches(source)
     if hasattr(source, "get_fragments"):  # pyarrow's datasets
-        names = source.schema.names
+        names = column_names(source)
         source = arrow_batches(source, names, _batch_size(None, len(names)))
     elif hasattr(source, "to_batches"):  # its tables
         source = source.to_batches()
@@ -139,7 +140,7 @@ def row_batches(source: Any) -> Iterator[Any]:
             "batches must be a file, an array, a pyarrow dataset, or an iterable of rows; got "
             f"{type(source).__name__}"
         )
-    return (as_frame(batch) if _is_arrow(batch) else batch for batch in source)
+    return (batch.to_pandas() if _is_arrow(batch) else batch for batch in source)
 
 
 def count_rows(path: str | os.PathLike[str], table: Any = None) -> int | None:
@@ -210,9 +211,9 @@ def _parquet(
 ) -> Iterator[Any]:
     _needed("pandas")
     found = _parquet_dataset(path)
-    known = column_names(found) if columns is None else found.schema.names
+    known = column_names(found, with_indices=columns is not None)
     names = _wanted(columns, label, known, path)
-    check_files(found, names)
+    found = join_types(path, found, names)
     with damaged(path):
         for batch in arrow_batches(found, names, _batch_size(batch_size, len(names))):
             if len(batch):
@@ -276,7 +277,10 @@ def _hdf5(
             elif isinstance(columns, str) or _is_of_arrays(found, columns):
                 columns = columns if isinstance(columns, str) else columns[0]
                 if label is not None:
-                    raise ValueError("label needs columns to be a list; it is one name")
+                    raise ValueError(
+                        f"label needs columns that hold numbers; {columns} holds arrays, or is one "
+                        "name instead of a list"
+                    )
                 (column,) = _wanted(columns, None, list(found.dtype.names), path)
                 width = int(np.prod(found.dtype[column].shape))
                 step = _batch_size(batch_size, width)
@@ -285,6 +289,12 @@ def _hdf5(
             else:
                 # All that hold one number; ctapipe's tables have some columns of arrays as well.
                 known = [n for n in found.dtype.names if not found.dtype[n].shape]
+                arrays = set(found.dtype.names) - set(known)
+                if arrays.intersection(columns or ()):
+                    raise ValueError(
+                        f"columns of arrays, {sorted(arrays.intersection(columns))}, must be read "
+                        f"alone; got columns {columns}"
+                    )
                 names = _wanted(columns, label, known, path)
                 step = _batch_size(batch_size, len(names))
                 for batch in table_batches(found, names, step):

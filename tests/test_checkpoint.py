@@ -9,6 +9,7 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from killed_fit import fit
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
@@ -20,7 +21,12 @@ from skflow import (
     RealNVPOutlierDetector,
 )
 from skflow.flows import realnvp
-from skflow.images import CSIDetector, FastFlowDetector, TransformationDetector
+from skflow.images import (
+    CSIDetector,
+    FastFlowDetector,
+    FrozenFeatures,
+    TransformationDetector,
+)
 from skflow.training import Checkpoint
 
 IMAGES = np.random.RandomState(0).rand(60, 8, 8)
@@ -192,6 +198,33 @@ def test_another_network_has_another_file(bulk, tmp_path):
             image_shape=shape, max_iter=2, random_state=0, checkpoint=tmp_path / "images"
         ).fit(np.random.RandomState(0).rand(40, 128))
     assert len(list((tmp_path / "images").iterdir())) == 2
+
+
+class Scaled(torch.nn.Module):
+    """A module that its weights do not tell from others."""
+
+    def __init__(self, factor):
+        super().__init__()
+        self.factor = factor
+        self.register_buffer(
+            "shade", torch.full((), factor, dtype=torch.bfloat16), persistent=False
+        )
+
+    def forward(self, x):
+        return self.factor * x
+
+
+@pytest.mark.parametrize("name", ["factor", "shade"])
+def test_modules_are_told_apart(name, tmp_path):
+    for factor in (1.0, 3.0):
+        module = Scaled(1.0)
+        value = factor if name == "factor" else torch.full((), factor, dtype=torch.bfloat16)
+        setattr(module, name, value)
+        detector = FastFlowDetector(
+            backbone=FrozenFeatures(module), max_iter=2, random_state=0, checkpoint=tmp_path
+        )
+        detector.fit(IMAGES)
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_modules_are_known_again_in_another_process(tmp_path):

@@ -37,10 +37,14 @@ def night(tmp_path, monkeypatch):
 
 def run(*words):
     """Run a command; what is no text is left as it is."""
-    level = logging.getLogger("skflow.training").level
-    code = main(list(map(str, words)))
-    logging.getLogger("skflow.training").setLevel(level)
-    return code
+    root, training = logging.getLogger(), logging.getLogger("skflow.training")
+    handlers, levels = root.handlers[:], (root.level, training.level)
+    try:
+        return main(list(map(str, words)))
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(levels[0])
+        training.setLevel(levels[1])
 
 
 def fit(*words, output="model.skflow"):

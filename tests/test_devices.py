@@ -10,11 +10,17 @@ def flags() -> tuple[bool, bool, bool]:
     return cudnn.deterministic, cudnn.benchmark, cudnn.allow_tf32
 
 
-def test_convolutions_on_a_gpu_are_exact_for_a_while():
+def test_convolutions_on_a_gpu_are_exact_for_a_while(monkeypatch):
+    for name, value in (("deterministic", False), ("benchmark", True), ("allow_tf32", True)):
+        monkeypatch.setattr(torch.backends.cudnn, name, value)
     former = flags()
-    assert former == (False, False, True)
-    with reproducible(torch.device("cuda")):
-        assert flags() == (True, False, False)
+    first, second = reproducible(torch.device("cuda")), reproducible(torch.device("cuda"))
+    # As two threads that overlap: the first to begin is the first to end.
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert flags() == (True, False, False)
+    second.__exit__(None, None, None)
     assert flags() == former
     with reproducible(torch.device("cpu")):
         assert flags() == former

@@ -128,6 +128,20 @@ def test_labelled_batches(detector, labelled):
     assert streamed.offset_ == fitted.offset_
 
 
+def test_labels_of_text_are_bulk(bulk, tmp_path):
+    """As in `fit`, whatever holds them."""
+    whole = MahalanobisDetector().fit(bulk, np.repeat(["a", "b"], 200))
+    table = frame(bulk).assign(kind=["a"] * 200 + ["b"] * 200)
+    table.to_csv(tmp_path / "rows.csv", index=False)
+    for batches in (
+        read_batches(tmp_path / "rows.csv", label="kind"),
+        [(bulk, table["kind"])],
+        [(bulk, table["kind"].to_numpy(object))],
+    ):
+        fitted = MahalanobisDetector().fit_stream(batches)
+        np.testing.assert_allclose(fitted.location_, whole.location_, rtol=1e-12)
+
+
 def test_auxiliary_rows(labelled):
     X, y = labelled
     detector = ContrastiveFlowDetector(max_iter=40, n_blocks=2, random_state=0)
@@ -264,16 +278,28 @@ def test_folders_of_files_with_other_types(bulk, tmp_path):
         list(read_batches(tmp_path))
     assert len(pd.concat(read_batches(tmp_path, columns=["width"]))) == 400
     X[:200].assign(size="large").to_parquet(tmp_path / "a.parquet")
+    assert len(pd.concat(read_batches(tmp_path, columns=["width"]))) == 400
     with pytest.raises(ValueError, match="types that do not go together"):
         list(read_batches(tmp_path))
 
 
 def test_columns_that_pandas_saved_as_an_index(bulk, tmp_path):
     X = frame(bulk)
-    X[::2].to_parquet(tmp_path / "nameless.parquet")  # its index is a column of its own
-    (rows,) = read_batches(tmp_path / "nameless.parquet")
-    assert list(rows.columns) == list(X.columns)
+    (tmp_path / "folder").mkdir()
+    X.to_parquet(tmp_path / "folder" / "a.parquet")
+    drawn = X.sample(frac=0.5, random_state=0)  # its index is a column of its own
+    drawn.to_parquet(tmp_path / "folder" / "b.parquet")
+    for source in (tmp_path / "folder", tmp_path / "folder" / "b.parquet"):
+        for rows in read_batches(source):
+            assert list(rows.columns) == list(X.columns)
     X.set_index("size").to_parquet(tmp_path / "named.parquet")
+    (rows,) = read_batches(tmp_path / "named.parquet")
+    assert list(rows.columns) == list(X.columns[1:])
+    for table in (X.sample(frac=0.5, random_state=0), X.set_index("size")):
+        arrow = pa.Table.from_pandas(table)
+        for source in (arrow, pa.dataset.dataset(arrow)):
+            fitted = MahalanobisDetector().fit_stream(source)
+            assert list(fitted.feature_names_in_) == list(table.columns)
     (rows,) = read_batches(tmp_path / "named.parquet", columns=["size", "width"])
     np.testing.assert_array_equal(rows, X[["size", "width"]])
 
@@ -315,7 +341,7 @@ def test_tables_of_a_dl1_file(tmp_path):
     assert MahalanobisDetector().fit_stream([images + np.eye(4, 5)]).n_features_in_ == 5
     with pytest.raises(ValueError, match="table must be one of"):
         list(read_batches(path, table="dl1/event/telescope/parameters/tel_003"))
-    with pytest.raises(ValueError, match="label needs columns to be a list"):
+    with pytest.raises(ValueError, match="label needs columns that hold numbers"):
         list(read_batches(path, table=second, columns="image", label="hillas_width"))
 
 

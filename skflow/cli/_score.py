@@ -101,7 +101,8 @@ def _part(detector: Any, data: Input, rows: np.ndarray, batch: Any, schema: Any)
         except arrow.ArrowException as error:
             raise ValueError(
                 f"the column {name} must be of one type, {kept_type or 'any'} as in the first "
-                f"part: {error}"
+                f"part: {error}. Parquet tells types beforehand; a larger --batch-size and another "
+                "folder may help"
             ) from error
     return arrow.table(table | _scores(detector, data.features(batch)))
 

@@ -8,8 +8,17 @@ from typing import Any
 import numpy as np
 
 
-def _differs(left: Any, right: Any) -> Any:
-    return (left != right) & ~_is_missing(left) & ~_is_missing(right)
+def _comparison(compare: Callable[..., Any]) -> Callable[..., Any]:
+    """A comparison that is false where a value is missing."""
+
+    def of_known(left: Any, right: Any) -> np.ndarray:
+        left, right = np.broadcast_arrays(left, right)
+        known = ~(_is_missing(left) | _is_missing(right))
+        found = np.zeros(known.shape, dtype=bool)
+        found[known] = compare(left[known], right[known])
+        return found
+
+    return of_known
 
 
 def _is_missing(value: Any) -> Any:
@@ -25,12 +34,12 @@ def _is_true(value: Any) -> Any:
 
 
 OPERATORS: dict[type, Callable[..., Any]] = {
-    ast.Lt: operator.lt,
-    ast.LtE: operator.le,
-    ast.Gt: operator.gt,
-    ast.GtE: operator.ge,
-    ast.Eq: operator.eq,
-    ast.NotEq: _differs,
+    ast.Lt: _comparison(operator.lt),
+    ast.LtE: _comparison(operator.le),
+    ast.Gt: _comparison(operator.gt),
+    ast.GtE: _comparison(operator.ge),
+    ast.Eq: _comparison(operator.eq),
+    ast.NotEq: _comparison(operator.ne),
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
@@ -51,8 +60,9 @@ class Selection:
     expression : str
         Comparisons (``<``, ``<=``, ``>``, ``>=``, ``==``, ``!=``, also chained) of columns, numbers
         and quoted text, which may be added, subtracted, multiplied and divided, joined by ``and``,
-        ``or`` and ``not``. A comparison with NaN, ``!=`` too, is false. Those that ``and`` joins
-        at the top are cuts one after another.
+        ``or`` and ``not``. A comparison with a missing value, ``!=`` too, is false (and whole
+        numbers among which some are missing are compared as floats). Those that ``and`` joins at
+        the top are cuts one after another.
 
     Attributes
     ----------
@@ -161,8 +171,9 @@ def _column(column: Any) -> np.ndarray:
     """Values of a column, wide enough to be added and multiplied."""
     kind = column.dtype.kind
     if kind not in "biuf":
-        return np.asarray(column)
+        return column.astype(object).where(column.notna(), None).to_numpy()
     if column.hasnans:
         return column.to_numpy(dtype=np.float64, na_value=np.nan)
-    wide = {"b": bool, "i": np.int64, "u": np.int64, "f": np.float64}[kind]
-    return column.to_numpy(dtype=np.float64 if column.dtype == np.uint64 else wide)
+    if kind == "u" and len(column) and column.max() > np.iinfo(np.int64).max:
+        return column.to_numpy(dtype=np.uint64)
+    return column.to_numpy(dtype=np.float64 if kind == "f" else np.int64)

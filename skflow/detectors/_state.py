@@ -62,9 +62,21 @@ def open_checkpoint(detector: Any, X: np.ndarray, contrast: ContrastRows, seed: 
 def _recognizable(value: Any) -> Any:
     """What is the same in every process for equal parameters: modules as arrays."""
     if isinstance(value, nn.Module):
-        return type(value).__module__, type(value).__qualname__, repr(value), as_arrays(value)
+        of_all = vars(nn.Module())
+        return [
+            (
+                name,
+                type(part).__module__,
+                type(part).__qualname__,
+                {key: _recognizable(v) for key, v in vars(part).items() if key not in of_all},
+                _recognizable(dict(part.named_parameters(recurse=False))),
+                _recognizable(dict(part.named_buffers(recurse=False))),
+            )
+            for name, part in value.named_modules()
+        ]
     if isinstance(value, Tensor):
-        return value.detach().cpu().numpy()
+        values = value.detach().cpu().contiguous()  # of a type that NumPy may lack
+        return str(value.dtype), value.shape, values.reshape(-1).view(torch.uint8).numpy()
     if isinstance(value, BaseEstimator):
         return type(value).__module__, type(value).__qualname__, _recognizable(vars(value))
     if isinstance(value, dict):

@@ -81,9 +81,9 @@ def check_labels_so_far(y: Any, is_bulk: np.ndarray, seen: dict[str, Any]) -> No
     """
     if y is not None:
         y = np.ravel(y)
-        others = y[is_bulk & (y != 1)]
-        if len(others):
-            seen.setdefault("other", others[0].item())
+        others = y[is_bulk & (y != 1)][:1].tolist()
+        if others:
+            seen.setdefault("other", others[0])
     seen["rare"] = seen.get("rare", False) or not is_bulk.all()
     if seen["rare"] and "other" in seen:
         raise ValueError(

@@ -95,9 +95,11 @@ class ForeignFlow(Flow):
     def log_prob(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
         z, known, log_det = self._standardized(x, condition)
         given = () if known is None else (known,)
-        if hasattr(self.module, "log_prob"):
-            return self.module.log_prob(z, *given).double() + log_det  # type: ignore[operator]
-        return self.module(*given).log_prob(z).double() + log_det
+        # Which of its products may be rounded, and which are the map itself, it does not tell.
+        with torch.autocast(z.device.type, enabled=False):
+            if hasattr(self.module, "log_prob"):
+                return self.module.log_prob(z, *given).double() + log_det  # type: ignore[operator]
+            return self.module(*given).log_prob(z).double() + log_det
 
     def _transform(self, known: Tensor | None) -> Any:
         given = () if known is None else (known,)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from .._files import remove_stale, write_whole
-from ._processes import agree
+from ._processes import agree, is_first, wait_for_all
 
 logger = logging.getLogger(__name__)
 
@@ -70,12 +70,16 @@ class Checkpoint:
         self._ended.append(record)
         self.running = None
         self._write()
+        wait_for_all()  # before anybody reads the file for the next fit
 
     def tidy(self) -> None:
         """Remove what killed processes left half written."""
-        remove_stale(self.path.parent, self.path.name)
+        if is_first():
+            remove_stale(self.path.parent, self.path.name)
 
     def _write(self) -> None:
+        if not is_first():
+            return
         content = io.BytesIO()
         torch.save({"ended": self._ended, "running": self.running}, content)
         digest = hashlib.sha256(content.getvalue()).hexdigest().encode()

@@ -41,6 +41,17 @@ def average(parameters: Sequence[Tensor], loss: Tensor) -> Tensor:
     return loss.squeeze()
 
 
+def is_first() -> bool:
+    """Whether this process is the one that writes for all."""
+    return n_processes() == 1 or distributed.get_rank() == 0
+
+
+def wait_for_all() -> None:
+    """Go on when all processes have come here."""
+    if n_processes() > 1:
+        distributed.barrier()
+
+
 def agree(text: str) -> bool:
     """Whether all processes have the same text."""
     n = n_processes()
