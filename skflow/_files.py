@@ -22,8 +22,7 @@ def write_whole(path: Path, data: bytes) -> None:
         If there is something at its place that is no file, such as a device.
     """
     mode = _mode(path)
-    half = path.with_name(f".{path.name}-{uuid.uuid4().hex}")
-    handle = os.open(half, os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0), 0o666)
+    handle, half = _new_beside(path)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
@@ -50,9 +49,9 @@ def check_writable(path: Path) -> None:
     _mode(path)
     if not path.parent.is_dir():
         raise OSError(f"{path} cannot be written: there is no folder {path.parent}")
-    probe = path.with_name(f".{path.name}-{uuid.uuid4().hex}")
     try:
-        os.close(os.open(probe, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        handle, probe = _new_beside(path)
+        os.close(handle)
         os.unlink(probe)
     except OSError as error:
         raise OSError(f"{path} cannot be written: {error}") from error
@@ -66,6 +65,13 @@ def remove_stale(folder: Path, name: str) -> None:
                 path.unlink()
         except FileNotFoundError:  # whoever wrote it has moved it to its place
             continue
+
+
+def _new_beside(path: Path) -> tuple[int, Path]:
+    """Open a hidden file of the process's own permissions, with the name of another and more."""
+    new = path.with_name(f".{path.name}-{uuid.uuid4().hex}")
+    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
+    return os.open(new, flags, 0o666), new
 
 
 def _mode(path: Path) -> int | None:

@@ -19,15 +19,15 @@ def open_dataset(path: Path) -> Any:
         return import_module("pyarrow.dataset").dataset(path, format="parquet")
 
 
-def column_names(found: Any, *, with_indices: bool = False) -> list[str]:
-    """Columns of all files of a dataset, less those in which pandas keeps an index."""
-    schemas = [found.schema, *_schemas(found)]
-    indices: set[str] = set()
-    for schema in schemas:
-        kept = (schema.pandas_metadata or {}).get("index_columns", [])
-        indices.update(name for name in kept if isinstance(name, str))
-    names = dict.fromkeys(name for schema in schemas for name in schema.names)
-    return [name for name in names if with_indices or name not in indices]
+def column_names(found: Any) -> list[str]:
+    """Columns of any file of a dataset."""
+    return list(dict.fromkeys(name for schema in _schemas(found) for name in schema.names))
+
+
+def index_columns(found: Any) -> set[str]:
+    """Columns in which pandas keeps an index."""
+    noted = [(schema.pandas_metadata or {}).get("index_columns", []) for schema in _schemas(found)]
+    return {name for names in noted for name in names if isinstance(name, str)}
 
 
 def join_types(path: Path, found: Any, names: list[str]) -> Any:
@@ -53,8 +53,7 @@ def join_types(path: Path, found: Any, names: list[str]) -> Any:
 
 
 def _schemas(found: Any) -> list[Any]:
-    files: list[Any] = list(getattr(found, "get_fragments", list)())
-    return [f.physical_schema for f in files if hasattr(f, "physical_schema")]
+    return [found.schema, *(fragment.physical_schema for fragment in found.get_fragments())]
 
 
 def _plain(field: Any) -> Any:

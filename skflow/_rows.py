@@ -13,7 +13,15 @@ import numpy as np
 
 from ._hdf5 import get_table, reading, table_batches
 from ._hints import got_name
-from ._parquet import arrow_batches, as_frame, column_names, damaged, join_types, open_dataset
+from ._parquet import (
+    arrow_batches,
+    as_frame,
+    column_names,
+    damaged,
+    index_columns,
+    join_types,
+    open_dataset,
+)
 
 #: Numbers that are read at once, unless the caller says how many rows.
 BATCH_VALUES = 2**20
@@ -129,7 +137,8 @@ def row_batches(source: Any) -> Iterator[Any]:
     if isinstance(source, str | os.PathLike):
         return read_batches(source)
     if hasattr(source, "get_fragments"):  # pyarrow's datasets
-        names = column_names(source)
+        indices = index_columns(source)
+        names = [name for name in source.schema.names if name not in indices]
         source = arrow_batches(source, names, _batch_size(None, len(names)))
     elif hasattr(source, "to_batches"):  # its tables
         source = source.to_batches()
@@ -211,7 +220,8 @@ def _parquet(
 ) -> Iterator[Any]:
     _needed("pandas")
     found = _parquet_dataset(path)
-    known = column_names(found, with_indices=columns is not None)
+    indices = index_columns(found) if columns is None else set()
+    known = [name for name in column_names(found) if name not in indices]
     names = _wanted(columns, label, known, path)
     found = join_types(path, found, names)
     with damaged(path):

@@ -283,6 +283,14 @@ def test_folders_of_files_with_other_types(bulk, tmp_path):
         list(read_batches(tmp_path))
 
 
+def test_a_dataset_s_own_schema_says_what_its_columns_are(bulk, tmp_path):
+    X = frame(bulk)
+    X[:200].to_parquet(tmp_path / "a.parquet")
+    X[200:].assign(more=1.0).to_parquet(tmp_path / "b.parquet")
+    fitted = MahalanobisDetector().fit_stream(pa.dataset.dataset(tmp_path, format="parquet"))
+    assert list(fitted.feature_names_in_) == list(X.columns)
+
+
 def test_columns_that_pandas_saved_as_an_index(bulk, tmp_path):
     X = frame(bulk)
     (tmp_path / "folder").mkdir()

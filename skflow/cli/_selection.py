@@ -46,9 +46,9 @@ OPERATORS: dict[type, Callable[..., Any]] = {
     ast.Div: operator.truediv,
     ast.USub: operator.neg,
     ast.UAdd: operator.pos,
-    ast.And: np.logical_and,
-    ast.Or: np.logical_or,
-    ast.Not: np.logical_not,
+    ast.And: lambda left, right: _is_true(left) & _is_true(right),
+    ast.Or: lambda left, right: _is_true(left) | _is_true(right),
+    ast.Not: lambda value: ~_is_true(value),
 }
 
 
@@ -145,17 +145,12 @@ def _value(node: Any, rows: Any) -> Any:
     if isinstance(node, ast.Name):
         return _column(rows[node.id])
     if isinstance(node, ast.UnaryOp):
-        operand = _value(node.operand, rows)
-        return (
-            ~_is_true(operand)
-            if isinstance(node.op, ast.Not)
-            else OPERATORS[type(node.op)](operand)
-        )
+        return OPERATORS[type(node.op)](_value(node.operand, rows))
     if isinstance(node, ast.BinOp):
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             return OPERATORS[type(node.op)](_value(node.left, rows), _value(node.right, rows))
     if isinstance(node, ast.BoolOp):
-        first, *others = (_is_true(_value(value, rows)) for value in node.values)
+        first, *others = (_value(value, rows) for value in node.values)
         for other in others:
             first = OPERATORS[type(node.op)](first, other)
         return first

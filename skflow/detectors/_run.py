@@ -41,6 +41,11 @@ class Run(NamedTuple):
     passed: Passed | None = None
     checkpoint: Checkpoint | None = None
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether there are weights of former batches to go on from."""
+        return self.passed is not None and self.passed.weights is not None
+
     def phase(
         self,
         name: str,

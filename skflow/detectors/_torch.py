@@ -230,11 +230,9 @@ class TorchDetector(CallbackSupportMixin, BaseDetector):
     def _train(self, module: nn.Module, rows: Batch, held_out: Batch | None, run: Run) -> None:
         """Train the module: one phase, unless a leaf has more."""
         n_rows = len(rows.bulk)
-        n_steps, goes_on = self._resolved_max_iter(n_rows), False
-        if run.passed is not None:
-            n_steps, goes_on = run.passed.n_steps, run.passed.weights is not None
+        n_steps = self._resolved_max_iter(n_rows) if run.passed is None else run.passed.n_steps
         objective = self._make_objective()
-        run.phase("train", module, objective, rows, held_out, n_steps, goes_on=goes_on)
+        run.phase("train", module, objective, rows, held_out, n_steps, goes_on=run.goes_on)
 
     def _noises(self, module: Any) -> tuple[Noise, Noise]:
         """Noise of bulk rows and of contrast rows."""

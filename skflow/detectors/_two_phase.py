@@ -25,17 +25,15 @@ class TwoPhaseMixin:
         """
         objective = self._make_objective()
         n_all = n_steps = self._resolved_max_iter(len(rows.bulk))
-        goes_on = False
         if run.passed is not None:
             n_all, n_steps = automatic_steps(run.passed.bulk.n_seen), run.passed.n_steps
-            goes_on = run.passed.weights is not None
         n_warm_up = n_steps if rows.contrast is None else math.ceil(self.warm_up * n_steps)
 
         stopped = False
         if n_warm_up:
             bulk = Batch(rows.bulk)
             stopped = run.phase(
-                "warm-up", module, objective, bulk, held_out, n_warm_up, goes_on=goes_on
+                "warm-up", module, objective, bulk, held_out, n_warm_up, goes_on=run.goes_on
             )
         if run.passed is not None:
             run.passed.weights = as_arrays(module)
