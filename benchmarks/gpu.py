@@ -1,6 +1,6 @@
 """A GPU beside the CPU: training, scoring and files.
 
-    python benchmarks/gpu.py [--rows 10_000_000] [--output gpu-output]
+    python benchmarks/gpu.py [--rows 10_000_000] [--networks flow ...] [--output gpu-output]
 
 Every network is trained on the CPU, on the GPU and, but for the flow's fast form, which has one
 precision, on the GPU with ``mixed_precision=True``: the milliseconds of an optimiser step, of
@@ -9,7 +9,7 @@ the largest one, in units of the scores' standard deviation, between the scores 
 detector on both devices; "same bits" whether a second fit with the same seed gives the same
 weights. At last `skflow score` reads so many rows of ten columns from Parquet, scores them on the
 GPU and writes them. torch uses as many threads as it finds cores. Writes results.json and
-results.md.
+results.md; ``--networks`` and ``--rows 0`` leave rows of earlier runs there as they are.
 """
 
 import argparse
@@ -130,18 +130,25 @@ def main() -> None:
     """Parse the command line, measure, write the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=10_000_000)
+    names = [case[0] for case in CASES]
+    parser.add_argument("--networks", nargs="+", default=names, choices=names, metavar="NAME")
     parser.add_argument("--output", type=Path, default=Path("gpu-output"))
     arguments = parser.parse_args()
     if not torch.cuda.is_available():
         parser.error("needs a GPU of NVIDIA, and torch with CUDA")
-    results: dict[str, Any] = {
+    file = arguments.output / "results.json"
+    results: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {"networks": []}
+    results |= {
         "gpu": torch.cuda.get_device_name(),
         "cpu threads": torch.get_num_threads(),
         "torch": torch.__version__,
         "python": platform.python_version(),
-        "networks": [],
     }
+    kept = [row for row in results["networks"] if row["network"] not in arguments.networks]
+    results["networks"] = kept
     for name, model, train, test, n_steps in CASES:
+        if name not in arguments.networks:
+            continue
         for device, mixed in (("cpu", False), ("cuda", False), ("cuda", True)):
             if mixed and isinstance(model, RealNVPOutlierDetector):
                 continue  # its fast form has one precision
@@ -151,8 +158,9 @@ def main() -> None:
             results["networks"].append({"network": name, "device": where, **found})
             print(results["networks"][-1], flush=True)
             write(results, arguments.output)
-    with tempfile.TemporaryDirectory() as folder:
-        results["parquet"] = score_parquet(arguments.rows, Path(folder))
+    if arguments.rows:
+        with tempfile.TemporaryDirectory() as folder:
+            results["parquet"] = score_parquet(arguments.rows, Path(folder))
     write(results, arguments.output)
     print(report(results))
 

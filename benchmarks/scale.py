@@ -7,8 +7,9 @@ Three parts. Parquet: so many rows of ten columns are scored by the `skflow scor
 rows a second that a flow and PyOD's KNN score, both fitted to 100,000 rows of ten columns, in one
 process, in turn, with one thread each and with all cores, median of five. Growth: `fit_stream` and
 `score_samples` of n rows of d columns that come in batches, for n from 10,000 to 10,000,000 and d
-of 10, 100 and 1,000 as far as n d is at most `--values` (a table of 10^9 is 8 GB), every cell in a
-process of its own, with the exponent of n in the seconds, by least squares of their logarithms.
+of 10, 100 and 1,000 as far as n d is at most `--values` (a table of 10^9 is 8 GB and takes ten
+minutes, one of 10^10 an hour), every cell in a process of its own, with the exponent of n in the
+seconds, by least squares of their logarithms.
 Memory is the peak of resident memory of the process (Linux), the libraries' own share included.
 torch uses as many threads as it finds cores, or as OMP_NUM_THREADS says. Writes results.json and
 results.md.
@@ -178,6 +179,11 @@ def report(results: dict[str, Any]) -> str:
     return "\n\n".join(lines) + "\n"
 
 
+def write(results: dict[str, Any], file: Path) -> None:
+    """Write what there is so far."""
+    file.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+
+
 def main() -> None:
     """Parse the command line, run all parts, write the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -203,7 +209,8 @@ def main() -> None:
                     with multiprocessing.get_context("spawn").Pool(1) as pool:
                         results["growth"].append(pool.apply(grow, (n, d)))
                     print(results["growth"][-1], flush=True)
-    file.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+                    write(results, file)
+    write(results, file)
     (arguments.output / "results.md").write_text(report(results), encoding="utf-8")
     print(report(results))
 

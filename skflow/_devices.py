@@ -2,14 +2,46 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
 
-_lock = threading.Lock()
-_n_inside = 0
-_former: tuple[bool, bool, bool]
+
+class _SharedFlags:
+    """Flags of a torch backend, which are the process's own.
+
+    The first thread that comes in sets them, the last one that leaves puts them back.
+    """
+
+    def __init__(self, backend: Any, **values: bool):
+        self.backend, self.values = backend, values
+        self.lock, self.n_inside = threading.Lock(), 0
+
+    def _set(self, values: dict[str, bool]) -> dict[str, bool]:
+        former = {name: getattr(self.backend, name) for name in values}
+        for name, value in values.items():
+            setattr(self.backend, name, value)
+        return former
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        with self.lock:
+            if self.n_inside == 0:
+                self.former = self._set(self.values)
+            self.n_inside += 1
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.n_inside -= 1
+                if self.n_inside == 0:
+                    self._set(self.former)
+
+
+_cudnn = _SharedFlags(torch.backends.cudnn, benchmark=False, deterministic=True, allow_tf32=False)
+# Not by torch.backends.mkldnn.flags, which warns of other processors.
+_onednn = _SharedFlags(torch.backends.mkldnn, enabled=False)
 
 
 def resolve_device(name: Any, *, scoring: bool = False) -> torch.device:
@@ -31,27 +63,14 @@ def resolve_device(name: Any, *, scoring: bool = False) -> torch.device:
     return device
 
 
-@contextmanager
-def reproducible(device: torch.device) -> Iterator[None]:
+def reproducible(device: torch.device) -> AbstractContextManager[None]:
     """Let convolutions on a GPU give the same bits each time, and be as exact as on the CPU.
 
     By default cuDNN takes whichever algorithm it likes, and rounds float32 to 10 bits (TF32).
     """
-    global _n_inside, _former
-    if device.type != "cuda":
-        yield
-        return
-    cudnn: Any = torch.backends.cudnn
-    # The flags are the process's own: the first thread sets them, the last one puts them back.
-    with _lock:
-        if _n_inside == 0:
-            _former = (cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32)
-            cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32 = False, True, False
-        _n_inside += 1
-    try:
-        yield
-    finally:
-        with _lock:
-            _n_inside -= 1
-            if _n_inside == 0:
-                cudnn.benchmark, cudnn.deterministic, cudnn.allow_tf32 = _former
+    return _cudnn.hold() if device.type == "cuda" else nullcontext()
+
+
+def without_onednn() -> AbstractContextManager[None]:
+    """Let torch compute convolutions on a CPU by its own code."""
+    return _onednn.hold()

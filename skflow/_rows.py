@@ -2,7 +2,7 @@
 
 import csv
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from importlib import import_module
 from itertools import islice
 from pathlib import Path
@@ -50,7 +50,7 @@ def read_batches(
     columns : list of str, or str, default=None
         Columns to read; all by default, but of Parquet those that pandas saved as an index. A
         column of an HDF5 table that holds arrays, such as the images of ctapipe's DL1 files, is
-        read alone, and comes as an array.
+        the only one, and comes as an array.
     label : str, default=None
         A column to yield apart, as y.
     table : str or list of str, default=None
@@ -89,36 +89,58 @@ def read_batches(
     """
     if batch_size is not None and batch_size < 1:
         raise ValueError(f"batch_size must be None or at least 1; got {batch_size}")
-    for X in batches_of(path, columns, label, table, batch_size):
-        yield X if label is None else _apart(X, label)
+    besides = () if label is None else (label,)
+    for X in batches_of(path, columns, besides, table, batch_size):
+        if label is None:
+            yield X
+        else:
+            features = X.arrays if isinstance(X, ArrayRows) else X.drop(columns=[label])
+            yield features, X[label].to_numpy()
+
+
+class ArrayRows:
+    """Rows that are arrays, such as images, and a data frame of columns beside them."""
+
+    def __init__(self, arrays: np.ndarray, frame: Any):
+        self.arrays, self.frame, self.columns = arrays, frame, frame.columns
+
+    def __len__(self) -> int:
+        return len(self.arrays)
+
+    def __getitem__(self, which: Any) -> Any:
+        """A column of the frame, or the rows of a mask."""
+        if isinstance(which, str):
+            return self.frame[which]
+        return ArrayRows(self.arrays[which], self.frame[which])
 
 
 def batches_of(
     path: str | os.PathLike[str],
     columns: Any = None,
-    label: str | None = None,
+    besides: Sequence[str] = (),
     table: Any = None,
     batch_size: int | None = None,
     exact: tuple[str, ...] = (),
 ) -> Iterator[Any]:
-    """As `read_batches`, with the label among the columns.
+    """As `read_batches`, with columns besides the features among them.
 
-    Of Parquet, the columns `exact` keep Arrow's types.
+    Beside a column of arrays they make `ArrayRows`. Of Parquet, the columns `exact` keep Arrow's
+    types.
     """
     path = _existing(path)
     kind = path.suffix.lower()
     if table is not None and kind not in HDF5:
         raise ValueError(f"table is for HDF5 files; got {table!r} for {path}")
     if path.is_dir() or kind in PARQUET:
-        return _parquet(path, columns, label, batch_size, exact)
+        return _parquet(path, columns, besides, batch_size, exact)
     elif kind == ".csv":
-        return _csv(path, columns, label, batch_size)
+        return _csv(path, columns, besides, batch_size)
     elif kind in (".npy", ".npz"):
-        if columns is not None or label is not None:
+        if columns is not None or besides:
             raise ValueError(f"arrays of NumPy have no names of columns; {path} is one")
         return array_batches(_array(path), batch_size)
     elif kind in HDF5:
-        return _hdf5(path, columns, label, table, batch_size)
+        return _hdf5(path, columns, besides, table, batch_size)
     raise ValueError(
         f"{path} must end in .parquet, .pq, .csv, .npy, .npz, .h5, .hdf5 or .hdf, or be a "
         "folder of Parquet files"
@@ -187,18 +209,14 @@ def _batch_size(batch_size: int | None, n_columns: int) -> int:
     return batch_size or max(1, BATCH_VALUES // max(1, n_columns))
 
 
-def _wanted(columns: Any, label: str | None, known: list[str], path: Path) -> list[str]:
+def _wanted(columns: Any, besides: Sequence[str], known: list[str], path: Path) -> list[str]:
     """Columns to read, if all of them are known."""
     names = list(known) if columns is None else [columns] if isinstance(columns, str) else columns
-    names = list(dict.fromkeys([*names, *([] if label is None else [label])]))
+    names = list(dict.fromkeys([*names, *besides]))
     for name in names:
         if name not in known:
             raise ValueError(f"columns must be of {path}; {got_name(str(name), known)}")
     return names
-
-
-def _apart(X: Any, label: str) -> tuple[Any, np.ndarray]:
-    return X.drop(columns=[label]), X[label].to_numpy()
 
 
 def _needed(module: str) -> Any:
@@ -216,13 +234,13 @@ def _parquet_dataset(path: Path) -> Any:
 
 
 def _parquet(
-    path: Path, columns: Any, label: str | None, batch_size: int | None, exact: tuple[str, ...]
+    path: Path, columns: Any, besides: Sequence[str], batch_size: int | None, exact: tuple[str, ...]
 ) -> Iterator[Any]:
     _needed("pandas")
     found = _parquet_dataset(path)
     indices = index_columns(found) if columns is None else set()
     known = [name for name in column_names(found) if name not in indices]
-    names = _wanted(columns, label, known, path)
+    names = _wanted(columns, besides, known, path)
     found = join_types(path, found, names)
     with damaged(path):
         for batch in arrow_batches(found, names, _batch_size(batch_size, len(names))):
@@ -230,11 +248,11 @@ def _parquet(
                 yield as_frame(batch, exact)
 
 
-def _csv(path: Path, columns: Any, label: str | None, batch_size: int | None) -> Iterator[Any]:
+def _csv(path: Path, columns: Any, besides: Sequence[str], batch_size: int | None) -> Iterator[Any]:
     pandas = _needed("pandas")
     try:
         known = list(pandas.read_csv(path, nrows=0).columns)
-        names = _wanted(columns, label, known, path)
+        names = _wanted(columns, besides, known, path)
         # What the first line has too much pandas drops, or takes for an index. With all columns it
         # refuses the others.
         with path.open(newline="", encoding="utf-8") as file:
@@ -275,46 +293,36 @@ def _array(path: Path) -> np.ndarray:
 
 
 def _hdf5(
-    path: Path, columns: Any, label: str | None, table: Any, batch_size: int | None
+    path: Path, columns: Any, besides: Sequence[str], table: Any, batch_size: int | None
 ) -> Iterator[Any]:
     with reading(path, "an HDF5 file") as file:
         for name in _tables(file, path, table):
             found = file[name]
             if not found.dtype.names:
-                if columns is not None or label is not None:
+                if columns is not None or besides:
                     raise ValueError(f"{name} of {path} has no names of columns")
                 yield from array_batches(found, batch_size)
-            elif isinstance(columns, str) or _is_of_arrays(found, columns):
-                columns = columns if isinstance(columns, str) else columns[0]
-                if label is not None:
-                    raise ValueError(
-                        f"label needs columns that hold numbers; {columns} holds arrays, or is one "
-                        "name instead of a list"
-                    )
-                (column,) = _wanted(columns, None, list(found.dtype.names), path)
-                width = int(np.prod(found.dtype[column].shape))
-                step = _batch_size(batch_size, width)
-                for batch in table_batches(found, [column], step):
-                    yield batch[column]
-            else:
-                # All that hold one number; ctapipe's tables have some columns of arrays as well.
-                known = [n for n in found.dtype.names if not found.dtype[n].shape]
-                arrays = set(found.dtype.names) - set(known)
-                if arrays.intersection(columns or ()):
-                    raise ValueError(
-                        f"columns of arrays, {sorted(arrays.intersection(columns))}, must be read "
-                        f"alone; got columns {columns}"
-                    )
-                names = _wanted(columns, label, known, path)
-                step = _batch_size(batch_size, len(names))
-                for batch in table_batches(found, names, step):
-                    yield _needed("pandas").DataFrame(batch)
-
-
-def _is_of_arrays(table: Any, columns: Any) -> bool:
-    """Whether one column is wanted alone, and holds arrays."""
-    one = columns is not None and len(columns) == 1 and columns[0] in table.dtype.names
-    return one and bool(table.dtype[columns[0]].shape)
+                continue
+            # ctapipe's tables have columns of arrays beside those of numbers.
+            numbers = [n for n in found.dtype.names if not found.dtype[n].shape]
+            arrays = [n for n in found.dtype.names if n not in numbers]
+            features = [columns] if isinstance(columns, str) else columns
+            alone = features is not None and len(features) == 1 and features[0] in arrays
+            misread = [n for n in [*([] if alone else features or []), *besides] if n in arrays]
+            if misread:
+                raise ValueError(
+                    f"columns of arrays, {misread}, must be the only feature, and no label; got "
+                    f"columns {[*(features or []), *besides]}"
+                )
+            names = _wanted(features, besides, [*numbers, *(features if alone else [])], path)
+            width = sum(int(np.prod(found.dtype[n].shape)) for n in names)
+            for batch in table_batches(found, names, _batch_size(batch_size, width)):
+                images = batch.pop(features[0]) if alone else None
+                frame = _needed("pandas").DataFrame(batch) if batch else None
+                if images is None:
+                    yield frame
+                else:
+                    yield images if frame is None else ArrayRows(images, frame)
 
 
 def _tables(file: Any, path: Path, table: Any) -> list[str]:

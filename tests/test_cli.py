@@ -113,7 +113,7 @@ def test_other_files(kind, night):
     np.testing.assert_allclose(scores["score"], np.tile(expected, 2), rtol=1e-12)
 
 
-def test_images_of_a_telescope(tmp_path, monkeypatch):
+def test_images_of_a_telescope(tmp_path, monkeypatch, capsys):
     """A pipeline from images to verdicts, applied to a table with images among its columns."""
     monkeypatch.chdir(tmp_path)
     geometry = CameraGeometry.hexagonal(8)
@@ -125,12 +125,20 @@ def test_images_of_a_telescope(tmp_path, monkeypatch):
     model = Pipeline(steps).fit(X)
     skflow.save(model, "model.skflow")
     rows = np.zeros(200, [("event_id", "i8"), ("image", "f8", X.shape[1:])])
-    rows["image"] = X
+    rows["image"], rows["event_id"] = X, np.arange(200) + 2**60
     with h5py.File("night.dl1.h5", "w") as file:
         file["dl1/event/telescope/images/tel_001"] = rows
     words = ["model.skflow", "night.dl1.h5", "--columns", "image", "--batch-size", 70]
     assert run("score", *words, "-o", "scores") == 0
-    np.testing.assert_array_equal(pd.read_parquet("scores")["score"], model.score_samples(X))
+    scores = model.score_samples(X)
+    np.testing.assert_array_equal(pd.read_parquet("scores")["score"], scores)
+    words += ["--selection", f"event_id >= {2**60 + 20}", "--keep", "event_id"]
+    assert run("score", *words, "-o", "kept") == 0
+    kept = pd.read_parquet("kept")
+    np.testing.assert_array_equal(kept["score"], scores[20:])
+    np.testing.assert_array_equal(kept["event_id"], rows["event_id"][20:])
+    assert run("score", *words, "image", "-o", "no") == 1
+    assert "columns of arrays, ['image'], must be the only feature" in capsys.readouterr().err
 
 
 def test_a_killed_job_goes_on(night, monkeypatch, capsys):

@@ -2,7 +2,7 @@
 
 import torch
 
-from skflow._devices import reproducible
+from skflow._devices import reproducible, without_onednn
 
 
 def flags() -> tuple[bool, bool, bool]:
@@ -24,3 +24,12 @@ def test_convolutions_on_a_gpu_are_exact_for_a_while(monkeypatch):
     assert flags() == former
     with reproducible(torch.device("cpu")):
         assert flags() == former
+
+
+def test_without_onednn_for_a_while():
+    former = torch.backends.mkldnn.enabled
+    with without_onednn():
+        with without_onednn():
+            assert not torch.backends.mkldnn.enabled
+        assert not torch.backends.mkldnn.enabled
+    assert torch.backends.mkldnn.enabled == former

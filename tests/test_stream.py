@@ -349,8 +349,13 @@ def test_tables_of_a_dl1_file(tmp_path):
     assert MahalanobisDetector().fit_stream([images + np.eye(4, 5)]).n_features_in_ == 5
     with pytest.raises(ValueError, match="table must be one of"):
         list(read_batches(path, table="dl1/event/telescope/parameters/tel_003"))
-    with pytest.raises(ValueError, match="label needs columns that hold numbers"):
-        list(read_batches(path, table=second, columns="image", label="hillas_width"))
+    batches = read_batches(path, table=second, columns=["image"], label="hillas_width")
+    ((again, widths),) = batches
+    np.testing.assert_array_equal(again, images)
+    np.testing.assert_array_equal(widths, [2, 2, 2, 2])
+    for names, label in ((["image", "hillas_width"], None), (["hillas_width"], "image")):
+        with pytest.raises(ValueError, match=r"columns of arrays, \['image'\], must be the only"):
+            list(read_batches(path, table=second, columns=names, label=label))
 
 
 def test_files_that_are_none(bulk, tmp_path):

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .._rows import batches_of, count_rows
+from .._rows import ArrayRows, batches_of, count_rows
 from ._labels import Labels
 from ._progress import with_progress
 from ._selection import Selection
@@ -46,17 +46,19 @@ class Input(NamedTuple):
 
     def batches(self, what: str) -> Iterator[Any]:
         """Rows of all files before cuts, with progress."""
-        named = None
+        besides: list[str] = []
         if self.columns is not None:
             cuts = [] if self.selection is None else self.selection.columns
             label = [] if self.labels is None else [self.labels.column]
-            named = list(dict.fromkeys([*self.columns, *cuts, *label, *self.keep]))
+            besides = [*cuts, *label, *self.keep]
         counts = [count_rows(path, self.table) for path in self.files]
         n_rows = None if None in counts else sum(counts)  # type: ignore[arg-type]
         read = (
             batch
             for path in self.files
-            for batch in batches_of(path, named, None, self.table, self.batch_size, self.keep)
+            for batch in batches_of(
+                path, self.columns, besides, self.table, self.batch_size, self.keep
+            )
         )
         return with_progress(read, what, n_rows)
 
@@ -69,6 +71,8 @@ class Input(NamedTuple):
 
     def features(self, batch: Any) -> Any:
         """The features of a batch."""
+        if isinstance(batch, ArrayRows):
+            return batch.arrays
         if not hasattr(batch, "columns"):
             if self.columns is not None and len(self.columns) > 1:  # one may hold images
                 self.check_columns(batch, self.columns)

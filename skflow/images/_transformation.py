@@ -1,5 +1,6 @@
 """TransformationDetector: what is unlike the bulk hides how it was turned and shifted."""
 
+from contextlib import nullcontext
 from itertools import product
 from numbers import Integral, Real
 from typing import Any
@@ -8,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, pad
 
+from .._devices import without_onednn
 from .._sklearn import Interval
 from ..detectors import TorchDetector
 from ..detectors._images import ImageMixin
@@ -204,14 +206,10 @@ nan_policy
 
     def _train(self, *args: Any) -> None:
         # oneDNN's backward pass of convolutions with four channels corrupts memory on some AMD
-        # CPUs (torch 2.13.0). Not by its ``flags``, which warn of other processors.
-        backend: Any = torch.backends.mkldnn
-        former = backend.enabled
-        backend.enabled = former and self.hidden_features >= MIN_CHANNELS_OF_ONEDNN
-        try:
+        # CPUs (torch 2.13.0).
+        narrow = self.hidden_features < MIN_CHANNELS_OF_ONEDNN
+        with without_onednn() if narrow else nullcontext():
             super()._train(*args)
-        finally:
-            backend.enabled = former
 
     def _score_rows(self, module: _Network, rows: Tensor) -> Tensor:
         images = module.images(rows)

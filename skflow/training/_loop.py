@@ -1,6 +1,5 @@
 """The one training loop: optimiser steps on batches, early stopping, recovery, history."""
 
-import copy
 import logging
 import math
 from collections.abc import Callable, Iterator
@@ -27,7 +26,7 @@ class _BestState:
 
     def keep(self, loss: float) -> None:
         self.loss = loss if math.isfinite(loss) else math.inf
-        self.state = copy.deepcopy(self.module.state_dict())
+        self.state = {name: x.clone() for name, x in self.module.state_dict().items()}
 
     def restore(self) -> None:
         self.module.load_state_dict(self.state)
