@@ -1,4 +1,4 @@
-# make demo | test | test-all | lint | docs, each in its own virtual environment .venv, which is
+# make demo | test | test-all | lint | docs | dist, each in its own virtual environment .venv, which is
 # made on first use from setup.cfg and pinned by constraints.txt. The tests of HTML pages need
 # Chromium: make chromium.
 
@@ -6,7 +6,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 
-.PHONY: demo test test-all lint audit format docs benchmark reports chromium clean
+.PHONY: demo test test-all lint audit format dist docs benchmark reports chromium clean
 
 demo: .venv/bench
 	$(BIN)/python benchmarks/magic.py --output demo-output
@@ -24,6 +24,7 @@ lint: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/codespell
 
 # Known vulnerabilities of the pinned versions; asks PyPI, so it is no part of the tests.
 audit: .venv/audit
@@ -32,6 +33,11 @@ audit: .venv/audit
 format: .venv/dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+dist: .venv/dev
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist
+	$(BIN)/twine check --strict dist/*
 
 docs: .venv/docs
 	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html

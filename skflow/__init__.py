@@ -1,5 +1,6 @@
 """skflow finds what is rare in a bulk of ordinary events with normalizing flows."""
 
+from ._environment import show_versions
 from ._version import __version__
 from .detectors import (
     AutoencoderDetector,
@@ -29,4 +30,5 @@ __all__ = [
     "__version__",
     "load",
     "save",
+    "show_versions",
 ]

@@ -69,6 +69,7 @@ ARROWS = {
         "datasets",
         "interop",
         "metrics",
+        "_environment",
         "_files",
         "_hints",
     },

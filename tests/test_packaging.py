@@ -1,11 +1,15 @@
-"""The wheel: builds, holds what it must, and imports without any extra."""
+"""What is released: builds, holds what it must, and works without any extra."""
 
+import re
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
+
+import skflow
 
 ROOT = Path(__file__).parent.parent
 
@@ -13,9 +17,13 @@ ROOT = Path(__file__).parent.parent
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
     folder = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "build", "--wheel", "--outdir", str(folder), str(ROOT)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    run = [sys.executable, "-m"]
+    for command in (  # the wheel is built from the source distribution
+        [*run, "build", "--outdir", str(folder), str(ROOT)],
+        [*run, "twine", "check", "--strict", *(f"{folder}/{kind}" for kind in ("*.whl", "*.gz"))],
+    ):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
     (path,) = folder.glob("*.whl")
     return path
 
@@ -36,7 +44,7 @@ def test_contents(wheel):
 
 
 def test_imports_in_an_empty_environment(wheel, tmp_path):
-    """Installed with its required dependencies only, every public module imports and works."""
+    """With the required dependencies only, modules import and the README's example runs."""
     python = tmp_path / "bin" / "python"
     subprocess.run([sys.executable, "-m", "venv", str(tmp_path)], check=True)
     install = [python, "-m", "pip", "install", "-q", "-c", ROOT / "constraints.txt", wheel]
@@ -48,11 +56,34 @@ def test_imports_in_an_empty_environment(wheel, tmp_path):
             *(f"import skflow.{name}" for name in modules),
             "import importlib.util, numpy as np",
             "assert not any(map(importlib.util.find_spec, ('pyod', 'matplotlib', 'pandas')))",
-            "X = np.random.RandomState(0).normal(size=(50, 2))",
-            "print(skflow.RealNVPOutlierDetector(max_iter=2).fit(X).predict(X).shape)",
+            "skflow.show_versions()",
+            readme_block("Ten lines"),
         ]
     )
     done = subprocess.run(
         [python, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False
     )
-    assert done.stdout.strip() == "(50,)", done.stderr
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"skflow: {skflow.__version__}\n")
+    best, score = done.stdout.splitlines()[-1].rsplit(maxsplit=1)
+    assert "flow__contrast_weight" in best
+    assert 0.8 < float(score) <= 1
+
+
+def readme_block(title):
+    """The first block of Python of a part of the README."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    return re.search(rf"^## {title}\n.*?```python\n(.*?)```", text, re.DOTALL | re.MULTILINE)[1]
+
+
+def test_versions_agree():
+    """Of the package, of how it is cited, of the changelog, and of the tools."""
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert cited["version"] == skflow.__version__
+    assert f"\n## {skflow.__version__}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    pinned = dict(line.split("==") for line in lines if "==" in line)
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"]
+    tools = {hook["repo"].rsplit("/")[-1].removesuffix("-pre-commit"): hook for hook in hooks}
+    assert tools["ruff"]["rev"] == f"v{pinned['ruff']}"
+    assert tools["codespell"]["rev"] == f"v{pinned['codespell']}"

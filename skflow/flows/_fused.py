@@ -213,7 +213,7 @@ class FusedFlow(nn.Module):
             z.split(n_rows), repeat(None) if known is None else known.split(n_rows), strict=False
         ):
             if torch.is_grad_enabled():
-                parts.append(_LogProb.apply(rows, given, self.flat, weights))
+                parts.append(_LogProb.apply(rows, given, self.flat, weights))  # type: ignore[no-untyped-call]
             else:
                 parts.append(_forward(rows, given, weights, for_backward=False)[0])
         return torch.cat(parts).double() + log_det

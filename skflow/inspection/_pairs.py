@@ -146,6 +146,7 @@ class PairPlotDisplay:
         self : object
         """
         import matplotlib.pyplot as plt
+        from matplotlib.lines import Line2D
 
         n = len(self.features_)
         side = min(2.2 * n + 0.8, 14)
@@ -168,9 +169,7 @@ class PairPlotDisplay:
                     ax.set_xlabel(self.features_[j])
                 if j == 0:
                     ax.set_ylabel(self.features_[i])
-        handles = [
-            plt.Line2D([], [], color=color, marker="o", linestyle="") for _, color, _ in kinds
-        ]
+        handles = [Line2D([], [], color=color, marker="o", linestyle="") for _, color, _ in kinds]
         labels = [f"{kind[2]} ({n:,})" for kind, n in zip(kinds, self._counts, strict=True)]
         self.figure_.legend(handles, labels, loc="outside upper center", ncols=2)
         return self
