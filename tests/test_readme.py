@@ -1,9 +1,12 @@
 """The README's example runs as it stands, and so do those of the guides."""
 
 import re
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+from sklearn.utils.estimator_checks import check_estimator
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -12,10 +15,11 @@ def run_blocks(path):
     """Run the Python blocks of a page, each going on from those before."""
     blocks = re.findall(r"```python\n(.*?)```", path.read_text(encoding="utf-8"), re.DOTALL)
     assert len(blocks) >= 1
-    scope: dict = {}
+    page = ModuleType(f"page_{path.stem}")
+    sys.modules[page.__name__] = page  # where pickle looks for classes
     for block in blocks:
-        exec(compile(block, str(path), "exec"), scope)
-    return scope
+        exec(compile(block, str(path), "exec"), vars(page))
+    return vars(page)
 
 
 @pytest.fixture(autouse=True)
@@ -43,3 +47,10 @@ def test_page_on_files(capsys):
     printed = capsys.readouterr().out.splitlines()
     assert printed[:2] == ["True", "True"]
     assert "sklearn.svm._classes.OneClassSVM" in printed[2]
+
+
+def test_page_on_the_design(capsys):
+    scope = run_blocks(ROOT / "docs" / "design.md")
+    assert capsys.readouterr().out == "[ 1 -1]\n" * 3
+    check_estimator(scope["DeepSVDDDetector"](max_iter=5))
+    assert len(scope["flow"].score_samples(scope["trial"].X_test)) == len(scope["trial"].y_test)
