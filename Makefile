@@ -40,7 +40,7 @@ dist: .venv/dev
 	$(BIN)/twine check --strict dist/*
 
 docs: .venv/docs
-	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
+	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
 
 # Without benchmarks/gpu.py --output benchmarks/results/gpu, which needs a GPU.
 benchmark: .venv/bench

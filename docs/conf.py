@@ -13,14 +13,26 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
+    "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "gallery"]
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 2
 autosummary_generate = True
 numpydoc_class_members_toctree = False
 numpydoc_show_inherited_class_members = True
 numpydoc_show_class_members = True
+
+sphinx_gallery_conf = {
+    "examples_dirs": "gallery",
+    "gallery_dirs": "examples",
+    "abort_on_example_error": True,
+    "reference_url": {"skflow": None},
+    "doc_module": "skflow",
+    "backreferences_dir": "generated/backreferences",
+    "show_memory": False,
+    "download_all_examples": False,
+}
 
 html_theme = "pydata_sphinx_theme"
 html_title = "skflow"
