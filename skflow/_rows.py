@@ -263,7 +263,10 @@ def _csv(path: Path, columns: Any, besides: Sequence[str], batch_size: int | Non
                 f"first line of rows has {n_fields[-1]}"
             )
         step = _batch_size(batch_size, len(known))
-        with pandas.read_csv(path, index_col=False, chunksize=step) as batches:
+        options: dict[str, Any] = {"index_col": False, "chunksize": step}
+        if int(pandas.__version__.partition(".")[0]) < 3:  # later ones lose no digit by default
+            options["float_precision"] = "round_trip"
+        with pandas.read_csv(path, **options) as batches:
             for batch in batches:
                 yield batch[names]
     except (

@@ -118,7 +118,10 @@ OTHER = {
     "no rows": lambda X: X[:0],
     "no columns": lambda X: X[:, :0],
     "complex": lambda X: X + 1j,
-    "records": lambda X: X.astype("f8").view([(f"x{i}", "f8") for i in range(X.shape[1])]),
+    # More than one field: older NumPy takes one for a number.
+    "records": lambda X: (
+        np.hstack([X, X]).astype("f8").view([(f"x{i}", "f8") for i in range(2 * X.shape[1])])
+    ),
     "ragged": lambda X: [*X.tolist(), [1.0] * (X.shape[1] + 1)],
     "dates": lambda X: np.full(X.shape, np.datetime64("2020-01-01")),
     "durations": lambda X: np.full(X.shape, np.timedelta64(1, "s")),

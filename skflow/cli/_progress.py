@@ -36,6 +36,9 @@ def with_progress(batches: Iterable[Any], what: str, n_rows: int | None = None) 
 @contextmanager
 def _bar(what: str, n_rows: int | None) -> Iterator[Callable[[int], None]]:
     """A bar of rich, where there is a terminal and rich."""
+    if not sys.stderr.isatty():
+        yield lambda n: None
+        return
     try:
         from rich import progress
         from rich.console import Console
@@ -49,7 +52,7 @@ def _bar(what: str, n_rows: int | None) -> Iterator[Callable[[int], None]]:
         progress.TimeRemainingColumn(),
     )
     console = Console(stderr=True)
-    with progress.Progress(*columns, console=console, disable=not sys.stderr.isatty()) as bar:
+    with progress.Progress(*columns, console=console) as bar:
         task = bar.add_task(what, total=n_rows, rate="")
 
         def advance(n: int) -> None:
