@@ -54,3 +54,12 @@ def test_page_on_the_design(capsys):
     assert capsys.readouterr().out == "[ 1 -1]\n" * 3
     check_estimator(scope["DeepSVDDDetector"](max_iter=5))
     assert len(scope["flow"].score_samples(scope["trial"].X_test)) == len(scope["trial"].y_test)
+
+
+def test_pages_for_beginners(capsys):
+    run_blocks(ROOT / "docs" / "start.md")
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0] == printed[-1] == "[ 1 -1]"
+    assert printed.count("True") == 2
+    run_blocks(ROOT / "docs" / "pyod.md")
+    assert capsys.readouterr().out == "[ 1 -1]\n[0 1]\n"
