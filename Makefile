@@ -60,6 +60,7 @@ benchmark: .venv/bench
 	$(BIN)/python benchmarks/parallel.py --output benchmarks/results/parallel
 	$(BIN)/python benchmarks/streaming.py --output benchmarks/results/streaming
 	$(BIN)/python benchmarks/scale.py --output benchmarks/results/scale
+	PYTHONHASHSEED=0 $(BIN)/python benchmarks/error_messages.py
 	for name in $(CONFIGS) ablation; do \
 		PYTHONPATH=benchmarks $(BIN)/python -m skflow.benchmark run \
 			benchmarks/configs/$$name.toml || exit; done

@@ -21,7 +21,9 @@ from pyod.models.rod import ROD
 from pyod.models.sos import SOS
 from pyod.models.vae import VAE
 from sklearn.base import clone
+from sklearn.ensemble import IsolationForest
 
+from skflow import MahalanobisDetector
 from skflow.interop import PyODDetector
 from skflow.metrics import roc_auc_score
 
@@ -101,6 +103,12 @@ def test_parameters_of_the_detector_are_reachable():
     detector = PyODDetector(KNN()).set_params(estimator__n_neighbors=9)
     assert detector.estimator.n_neighbors == 9
     assert detector.get_params()["estimator__n_neighbors"] == 9
+
+
+@pytest.mark.parametrize("estimator", [IsolationForest(), MahalanobisDetector()])
+def test_detectors_of_the_other_sign_are_refused(estimator, bulk):
+    with pytest.raises(ValueError, match=r"must be a detector of PyOD.* needs no wrapper"):
+        PyODDetector(estimator).fit(bulk)
 
 
 def test_what_is_no_detector_is_refused(bulk):

@@ -117,6 +117,12 @@ class PyODDetector(BaseDetector):
         self.nan_policy = nan_policy
 
     def _fit(self, X: np.ndarray, contrast: ContrastRows) -> None:
+        if hasattr(self.estimator, "score_samples"):
+            raise ValueError(
+                "estimator must be a detector of PyOD, whose decision_function is higher for "
+                f"outliers; got {self.estimator!r}, which has scikit-learn's signs already and "
+                "needs no wrapper"
+            )
         seed = resolve_seed(self.random_state)
         with _kept_generators():
             estimator = clone(self.estimator)
