@@ -15,8 +15,6 @@ import textwrap
 import warnings
 from pathlib import Path
 
-import numpy as np
-
 SETUP = """
 import numpy as np
 import skflow
