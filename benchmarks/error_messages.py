@@ -110,7 +110,6 @@ def page() -> str:
         "rows and 3 columns, `y` has -1 for the last ten rows, `flow` is a fitted "
         "`RealNVPOutlierDetector`.\n"
     ]
-    before = os.environ.pop("SKFLOW_DATA", None)  # what is there differs from machine to machine
     with (
         tempfile.TemporaryDirectory() as folder,
         contextlib.chdir(folder),
@@ -125,8 +124,6 @@ def page() -> str:
                 lines = message(code, scope).splitlines()
                 text = "\n".join(textwrap.fill(x, 110, break_long_words=False) for x in lines)
                 parts.append(f"```text\n>>> {code}\n{text}\n```\n")
-    if before is not None:
-        os.environ["SKFLOW_DATA"] = before
     return "\n".join(parts)
 
 
@@ -134,6 +131,7 @@ def main() -> None:
     """Parse the command line and write the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=Path("docs/errors.md"))
+    os.environ.pop("SKFLOW_DATA", None)  # what is there differs from machine to machine
     parser.parse_args().output.write_text(page(), encoding="utf-8")
 
 

@@ -12,7 +12,7 @@ import torch
 from ._version import __version__
 
 #: What skflow needs, and what it uses where it is installed.
-PACKAGES = ("numpy", "scipy", "scikit-learn", "torch", "joblib", "numba")
+REQUIRED = ("numpy", "scipy", "scikit-learn", "torch", "numba", "joblib")
 OPTIONAL = (
     "pandas",
     "polars",
@@ -81,7 +81,7 @@ def show_versions() -> None:
         "GPU": gpu_name() or "none",
         "threads": f"{torch.get_num_threads()} of torch",
     }
-    versions = installed_versions(PACKAGES), installed_versions(OPTIONAL)
+    versions = installed_versions(REQUIRED), installed_versions(OPTIONAL)
     for part in ({"skflow": __version__}, system, *versions):
         for name, value in part.items():
             print(f"{name}: {value}")

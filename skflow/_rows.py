@@ -307,25 +307,25 @@ def _hdf5(
                 yield from array_batches(found, batch_size)
                 continue
             # ctapipe's tables have columns of arrays beside those of numbers.
-            numbers = [n for n in found.dtype.names if not found.dtype[n].shape]
-            arrays = [n for n in found.dtype.names if n not in numbers]
+            arrays = [n for n in found.dtype.names if found.dtype[n].shape]
+            numbers = [n for n in found.dtype.names if n not in arrays]
             features = [columns] if isinstance(columns, str) else columns
-            alone = features is not None and len(features) == 1 and features[0] in arrays
-            misread = [n for n in [*([] if alone else features or []), *besides] if n in arrays]
+            alone = features if features and len(features) == 1 and features[0] in arrays else []
+            named = [*(features or []), *besides]
+            misread = [n for n in (besides if alone else named) if n in arrays]
             if misread:
                 raise ValueError(
                     f"columns of arrays, {misread}, must be the only feature, and no label; got "
-                    f"columns {[*(features or []), *besides]}"
+                    f"columns {named}"
                 )
-            names = _wanted(features, besides, [*numbers, *(features if alone else [])], path)
+            names = _wanted(features, besides, [*numbers, *alone], path)
             width = sum(int(np.prod(found.dtype[n].shape)) for n in names)
             for batch in table_batches(found, names, _batch_size(batch_size, width)):
-                images = batch.pop(features[0]) if alone else None
-                frame = _needed("pandas").DataFrame(batch) if batch else None
-                if images is None:
-                    yield frame
-                else:
-                    yield images if frame is None else ArrayRows(images, frame)
+                if not alone:
+                    yield _needed("pandas").DataFrame(batch)
+                    continue
+                images = batch.pop(alone[0])
+                yield ArrayRows(images, _needed("pandas").DataFrame(batch)) if batch else images
 
 
 def _tables(file: Any, path: Path, table: Any) -> list[str]:

@@ -7,22 +7,10 @@ import platform
 from typing import Any
 
 from .. import __version__
-from .._environment import cpu_name, gpu_name, installed_versions
+from .._environment import REQUIRED, cpu_name, gpu_name, installed_versions
 
 #: Packages whose version may change a figure, where installed.
-PACKAGES = (
-    "numpy",
-    "scipy",
-    "scikit-learn",
-    "torch",
-    "numba",
-    "joblib",
-    "pandas",
-    "pyod",
-    "deepod",
-    "lightgbm",
-    "xgboost",
-)
+PACKAGES = (*REQUIRED, "pandas", "pyod", "deepod", "lightgbm", "xgboost")
 
 
 def describe_environment(jobs: int) -> dict[str, Any]:

@@ -53,7 +53,8 @@ class PyODDetector(BaseDetector):
     ----------
     estimator : pyod detector
         An instance such as ``pyod.models.knn.KNN()``; `fit` trains a copy. Its own
-        ``contamination`` plays no part.
+        ``contamination`` plays no part. What has ``score_samples`` has scikit-learn's signs, and
+        is refused.
     contamination : "auto" or float in (0, 0.5], default="auto"
         Share of the bulk below the threshold: of the training rows for a float; for "auto", 5 %
         of every fifth row, scored by a fit on the others (a second fit).
