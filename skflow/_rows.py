@@ -319,6 +319,8 @@ def _hdf5(
                     f"columns {named}"
                 )
             names = _wanted(features, besides, [*numbers, *alone], path)
+            if not names:
+                raise ValueError(f"{name} of {path} holds arrays: columns must be one of {arrays}")
             width = sum(int(np.prod(found.dtype[n].shape)) for n in names)
             for batch in table_batches(found, names, _batch_size(batch_size, width)):
                 if not alone:

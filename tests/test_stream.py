@@ -358,6 +358,13 @@ def test_tables_of_a_dl1_file(tmp_path):
             list(read_batches(path, table=second, columns=names, label=label))
 
 
+def test_a_table_of_nothing_but_arrays(tmp_path):
+    with h5py.File(tmp_path / "images.h5", "w") as file:
+        file["images"] = np.zeros(3, [("image", "f4", (5,))])
+    with pytest.raises(ValueError, match=r"holds arrays: columns must be one of \['image'\]"):
+        MahalanobisDetector().fit_stream(tmp_path / "images.h5")
+
+
 def test_files_that_are_none(bulk, tmp_path):
     for name in ("a.parquet", "a.csv", "a.npy", "a.npz", "a.h5"):
         (tmp_path / name).write_bytes(b"\x93NUMPYPAR1\xff\x00" * 9)
